@@ -1,0 +1,62 @@
+"""What can go wrong, as one tree.
+
+    SynopticError
+    ├── ConfigurationError      a key, what was expected, what was found
+    ├── MalformedInput          bytes or documents that are not what they claim to be; never retried
+    ├── Overloaded              a bound is reached; the sender may try again after `retry_after_s`
+    └── StoreError
+        ├── StoreDamaged        the file cannot be read; it is set aside
+        └── StoreFull           the disk is full; nothing was written
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class SynopticError(Exception):
+    """Every error raised on purpose by this project."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a configuration: where, what was expected, what was found."""
+
+    key: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: expected {self.expected}, found {self.found}"
+
+
+class ConfigurationError(SynopticError):
+    """A configuration that cannot be used; carries every fault, not only the first."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+class MalformedInput(SynopticError):
+    """Input that is not what it claims to be. The sender must not send it again."""
+
+
+class Overloaded(SynopticError):
+    """A bound is reached; the same input is welcome after `retry_after_s` seconds."""
+
+    def __init__(self, reason: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class StoreError(SynopticError):
+    """The durable store could not do what was asked; nothing was half done."""
+
+
+class StoreDamaged(StoreError):
+    """The store's file cannot be read."""
+
+
+class StoreFull(StoreError):
+    """No space is left on the device; nothing was written."""
