@@ -44,14 +44,16 @@ EXPECTED = {
 }
 
 _FIELDS = {"health": "health", "kind": "kind", "zone": "zones", "domain": "domain", "layer": "layer", "id": "id",
-           "environment": "environment", "namespace": "namespace", "owner": "owner", "source": "sources"}
+           "environment": "environment", "namespace": "namespace", "owner": "owner", "source": "sources",
+           "feels": "feels"}
 _FIGURES = {"err": ("error_ratio", "percentage"), "budget": ("budget_left", "percentage"),
             "p50": ("p50_ms", "duration"), "p95": ("p95_ms", "duration"), "p99": ("p99_ms", "duration"),
             "self": ("self_ms", "duration"), "rps": ("calls_per_s", "number"),
             "calls": ("calls", "number"), "errors": ("errors", "number")}
 _CLOSED = {"health": frozenset({"ok", "at_risk", "burning", "exhausted", "no_data"}),
            "kind": frozenset({"service", "database", "cache", "queue", "external", "user", "unknown"})}
-_UNITS = {"percentage": {"%": 1.0, "％": 1.0}, "duration": {"ms": 1.0, "s": 1000.0}, "number": {"": 1.0, "k": 1000.0}}
+_UNITS = {"percentage": {"%": 1.0, "％": 1.0}, "duration": {"": 1.0, "ms": 1.0, "s": 1000.0},
+          "number": {"": 1.0, "k": 1000.0, "/s": 1.0, "k/s": 1000.0}}
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ":": operator.eq, "=": operator.eq, ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _NARROW = str.maketrans({"：": ":", "＝": "=", "～": "~", "＞": ">", "＜": "<"}) | {ord("≥"): ">=", ord("≤"): "<="}
@@ -199,7 +201,7 @@ def _figure(key: str, sign: _Token, value: _Token) -> Match:
 
 
 def _number(token: _Token, unit: str) -> float:
-    """The value in the unit of the snapshot; a bare 0 is the same in every unit."""
+    """The value in the unit of the snapshot. Without a unit a duration is in ms, and only 0 is a percentage."""
     found = _NUMBER.fullmatch(token.text)
     suffix = found[2].lower() if found else "?"
     if found and suffix == "" and float(found[1]) == 0:
