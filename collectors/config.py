@@ -1,0 +1,117 @@
+"""What a user may write in a configuration: quantities with their unit, addresses, files, secrets.
+
+Every collector has a frozen dataclass `Config` made of these. An attribute whose name ends in `_s` or `_bytes` is
+written without that ending, because the value carries the unit: `horizon_s` is `horizon: 30s`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_OCTETS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]iB|[kMG]B|B)")
+_HOST_AND_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bounds of a number, a duration in seconds or a size in bytes; both ends belong to it."""
+
+    at_least: float = float("-inf")
+    at_most: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Duration(Range):
+    """Marks seconds that are written with a unit: `250ms`, `30s`, `1h30m`, `7d`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size(Range):
+    """Marks bytes that are written with a unit: `64MiB`, `1GB`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Marks text that has to match a pattern as a whole; `words` say in plain words what is expected."""
+
+    pattern: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileOnDisk:
+    """Marks a path that has to be a readable file when the program starts. A relative path starts at the folder of
+    the configuration file."""
+
+
+ReadableFile = Annotated[Path, FileOnDisk()]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """Where to listen or connect: a host name or IP address, and a port. Port 0 means any free one."""
+
+    EXPECTED: ClassVar[str] = "an address such as 127.0.0.1:4317"
+    host: str
+    port: int
+
+    @classmethod
+    def from_text(cls, text: str) -> Address:
+        """The address written as `host:port`, an IPv6 host in brackets; ValueError for anything else."""
+        found = _HOST_AND_PORT.fullmatch(text)
+        if found is None or int(found["port"]) > 65535:
+            raise ValueError(text)
+        return cls(found["v6"] or found["host"], int(found["port"]))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """Text that never shows in a log or a message. In the file it is `name: ${VARIABLE}` or `name_file: PATH`."""
+
+    EXPECTED: ClassVar[str] = "text that is not empty"
+    value: str
+
+    @classmethod
+    def from_text(cls, text: str) -> Secret:
+        """A secret of this text without the white space around it; ValueError when nothing is left."""
+        if not text.strip():
+            raise ValueError("empty")
+        return cls(text.strip())
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends or compares it."""
+        return self.value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __str__(self) -> str:
+        return "***"
+
+
+def seconds(text: str) -> float:
+    """The length of a duration such as `1h30m`; ValueError for anything else."""
+    return _sum_of(text, _DURATION, _SECONDS)
+
+
+def octets(text: str) -> int:
+    """The number of bytes of a size such as `64MiB`; ValueError for anything else."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return int(float(found[1]) * _OCTETS[found[2]])
+
+
+def _sum_of(text: str, part: re.Pattern[str], units: dict[str, float]) -> float:
+    if not text or part.sub("", text):
+        raise ValueError(text)
+    return sum(float(number) * units[unit] for number, unit in part.findall(text))
