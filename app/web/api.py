@@ -1,0 +1,203 @@
+"""`/api/v1`: the interface for programs. Within a version fields are added, never renamed or removed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.views import Json, Views
+from app.web.encoding import accepts
+from app.web.moments import rfc3339
+from app.web.options import WINDOWS_S, Meta, WebOptions
+from app.web.parameters import (
+    GraphParameters,
+    LogCountsParameters,
+    LogsParameters,
+    NoParameters,
+    Position,
+    SeriesParameters,
+    StreamParameters,
+    TracesParameters,
+    WindowParameters,
+)
+from app.web.problems import Problem, problem
+from app.web.push import Broadcast, LiveStream
+from app.web.selection import matching, neighbourhood
+from topology.find import compile_query
+
+MOST_POSITIONS = 10_000
+T = TypeVar("T")
+
+
+class Answer(Response):
+    """Strict JSON: what is not a number becomes null."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+
+
+def router(views: Views, broadcast: Broadcast, options: WebOptions, meta: Meta) -> APIRouter:
+    """Every address of `/api/v1`, reading from `views`."""
+    api = APIRouter(prefix="/api/v1", default_response_class=Answer)
+    _add_graph(api, views, meta)
+    _add_traces(api, views, meta)
+    _add_columns(api, views, meta)
+    _add_state(api, views)
+    _add_stream(api, broadcast)
+    _add_positions(api, views, options)
+    return api
+
+
+def _add_graph(api: APIRouter, views: Views, meta: Meta) -> None:
+    @api.get("/graph", summary="The graph of a window, whole or in part")
+    async def graph(asked: Annotated[GraphParameters, Query()]) -> Answer:
+        snapshot = await asyncio.to_thread(views.snapshot, asked.window, _at(asked, meta))
+        return Answer(await asyncio.to_thread(_part, snapshot, asked))
+
+    @api.get("/services/{service_id:path}", summary="One node with callers, callees, operations and instances")
+    async def service(service_id: str, request: Request, asked: Annotated[WindowParameters, Query()]) -> Answer:
+        at_s = _at(asked, meta)
+        for candidate in _spellings(service_id, request):
+            found = await asyncio.to_thread(views.service, candidate, asked.window, at_s)
+            if found is not None:
+                return Answer(found)
+        raise Problem(404, "There is no such service in this window.")
+
+
+def _add_traces(api: APIRouter, views: Views, meta: Meta) -> None:
+    @api.get("/traces", summary="Kept example traces, newest first")
+    async def traces(asked: Annotated[TracesParameters, Query()]) -> Answer:
+        from_s, to_s = _checked(lambda: asked.between(meta.clock()), "from")
+        found = await asyncio.to_thread(
+            views.traces, asked.service, asked.min_ms, asked.errors, from_s, to_s, asked.limit
+        )
+        return Answer(found)
+
+    @api.get("/traces/{trace_id}", summary="One kept trace with its spans")
+    async def trace(trace_id: str, asked: Annotated[NoParameters, Query()]) -> Answer:
+        found = await asyncio.to_thread(views.trace, trace_id)
+        if found is None:
+            raise Problem(404, "This trace was not kept.")
+        return Answer(found)
+
+
+def _add_columns(api: APIRouter, views: Views, meta: Meta) -> None:
+    @api.get("/series", summary="Columns for charts of a node or path")
+    async def series(asked: Annotated[SeriesParameters, Query()]) -> Answer:
+        from_s, to_s, step_s = _checked(lambda: asked.steps(meta.clock()), "step")
+        signals = list(dict.fromkeys(asked.signal.split(",")))
+        found = await asyncio.to_thread(views.series, asked.of, signals, from_s, to_s, step_s)
+        if found is None:
+            raise Problem(404, "There is no such node or path.", "of")
+        return Answer(_with_times(found))
+
+    @api.get("/logs/counts", summary="Log lines by level and window")
+    async def log_counts(asked: Annotated[LogCountsParameters, Query()]) -> Answer:
+        from_s, to_s, step_s = _checked(lambda: asked.steps(meta.clock()), "step")
+        return Answer(_with_times(await asyncio.to_thread(views.log_counts, asked.service, from_s, to_s, step_s)))
+
+    @api.get("/logs", summary="The newest error lines, masked")
+    async def logs(asked: Annotated[LogsParameters, Query()]) -> Answer:
+        from_s, to_s = _checked(lambda: asked.between(meta.clock()), "from")
+        found = await asyncio.to_thread(views.logs, asked.service, asked.trace, from_s, to_s, asked.limit)
+        wanted = (asked.pattern or "").casefold()
+        return Answer([line for line in found if wanted in str(line.get("text", "")).casefold()])
+
+
+def _add_state(api: APIRouter, views: Views) -> None:
+    @api.get("/sources", summary="Every collector with its state, rate, lag, last error and counters")
+    async def sources(asked: Annotated[NoParameters, Query()]) -> Answer:
+        return Answer(await asyncio.to_thread(views.sources))
+
+    @api.get("/quality", summary="What was lost, merged, refused, and is waiting")
+    async def quality(asked: Annotated[NoParameters, Query()]) -> Answer:
+        return Answer(await asyncio.to_thread(views.quality))
+
+
+def _add_stream(api: APIRouter, broadcast: Broadcast) -> None:
+    answers: dict[int | str, Any] = {200: {"content": {"text/event-stream": {}}}}
+
+    @api.get("/stream", summary="Server-sent events: a snapshot, then a delta each tick", response_class=Response,
+             responses=answers)  # fmt: skip
+    async def stream(request: Request, asked: Annotated[StreamParameters, Query()]) -> Response:
+        if not broadcast.has_room:
+            return problem(503, "Too many viewers; try again soon.", headers={"retry-after": "10"})
+        packed = accepts(request.headers.get("accept-encoding", ""), "gzip")
+        return LiveStream(broadcast, WINDOWS_S[asked.view], packed)
+
+
+def _add_positions(api: APIRouter, views: Views, options: WebOptions) -> None:
+    def allowed() -> None:
+        if not options.write_positions:
+            raise Problem(403, "Positions are read-only here.")
+
+    @api.put("/positions", summary="Pins nodes at world positions", status_code=204, dependencies=[Depends(allowed)])
+    async def positions(
+        asked: Annotated[NoParameters, Query()],
+        pinned: Annotated[dict[str, Position], Body(max_length=MOST_POSITIONS)],
+    ) -> Response:
+        await asyncio.to_thread(views.save_positions, {key: (place.x, place.y) for key, place in pinned.items()})
+        return Response(status_code=204)
+
+
+def add_unknown(app: FastAPI, page: Callable[[], Response]) -> None:
+    """Answers whatever no route matches, with `page` outside the interface; to be called after every other route."""
+    known = [route for route in app.routes if isinstance(route, Route)]
+
+    @app.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    async def unknown(request: Request, rest: str) -> Response:
+        methods = {m for route in known if route.path_regex.match("/" + rest) for m in route.methods or ()}
+        if methods:
+            return problem(405, f"No {request.method} here.", headers={"allow": ", ".join(sorted(methods))})
+        return problem(404, "There is nothing at this address.") if rest.startswith("api/") else page()
+
+
+def _at(asked: WindowParameters, meta: Meta) -> float | None:
+    return None if asked.at.is_now else asked.at.at(meta.clock())
+
+
+def _part(snapshot: Json, asked: GraphParameters) -> Json:
+    if asked.focus is not None:
+        try:
+            snapshot = neighbourhood(snapshot, asked.focus, asked.depth)
+        except KeyError:
+            raise Problem(404, "There is no such service in this window.", "focus") from None
+    for key in ("domain", "layer"):
+        wanted = getattr(asked, key)
+        if wanted is not None:
+            snapshot = matching(snapshot, _equal(key, wanted))
+    if asked.zone is not None:
+        snapshot = matching(snapshot, lambda node: asked.zone in node["zones"])
+    if asked.q is not None:
+        snapshot = matching(snapshot, _checked(lambda: compile_query(asked.q or ""), "q"))
+    return snapshot
+
+
+def _equal(key: str, wanted: str) -> Callable[[Json], bool]:
+    return lambda node: bool(node[key] == wanted)
+
+
+def _checked(make: Callable[[], T], key: str) -> T:
+    try:
+        return make()
+    except ValueError as wrong:
+        raise Problem(400, str(wrong), key) from None
+
+
+def _spellings(service_id: str, request: Request) -> list[str]:
+    """The id as the server decoded it, and as it was sent: an id holds percent signs of its own."""
+    raw = request.scope.get("raw_path", b"").decode("latin-1").partition("/services/")[2]
+    return list(dict.fromkeys((service_id, raw)))
+
+
+def _with_times(columns: Json) -> Json:
+    return {**columns, "times": [rfc3339(time_s) for time_s in columns["times"]]}

@@ -1,0 +1,133 @@
+"""The parameters of every address, checked: an unknown one is refused with its name, never ignored."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app.web.moments import NOW, DurationParameter, Moment, MomentParameter
+
+SIGNALS = ("calls", "errors", "p95", "saturation")
+MOST_POINTS = 11_000
+TRACE_ID = re.compile(r"[0-9A-Fa-f]{1,32}")
+
+
+def _window(value: int) -> int:
+    if not 10 <= value <= 31 * 86400:
+        raise ValueError("expected a window from 10s to 31d")
+    return value
+
+
+def _signals(text: str) -> str:
+    unknown = set(text.split(",")) - set(SIGNALS)
+    if unknown:
+        raise ValueError(f"expected some of {', '.join(SIGNALS)}, separated by commas")
+    return text
+
+
+Window = Annotated[DurationParameter, AfterValidator(_window)]
+Limit = Annotated[int, Field(ge=1, le=1000)]
+Service = Annotated[str, Field(max_length=2000)]
+
+
+class Parameters(BaseModel):
+    """What may stand after the question mark; anything else is a 400 naming the key."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+class NoParameters(Parameters):
+    """For addresses without parameters."""
+
+
+class WindowParameters(Parameters):
+    """How long the window is, and when it ends."""
+
+    window: Window = 300
+    at: MomentParameter = NOW
+
+
+class GraphParameters(WindowParameters):
+    """Which part of the graph: around a node, of a domain, layer or zone, or what an expression finds."""
+
+    focus: Service | None = None
+    depth: Annotated[int, Field(ge=0, le=20)] = 1
+    domain: str | None = None
+    layer: str | None = None
+    zone: str | None = None
+    q: str | None = None
+
+
+class Span(Parameters):
+    """From when to when; without `from`, the last hour."""
+
+    from_: MomentParameter = Field(Moment(ago_s=3600), alias="from")
+    to: MomentParameter = NOW
+
+    def between(self, now_s: float) -> tuple[float, float]:
+        """From and to in epoch seconds; ValueError unless they are in this order."""
+        from_s, to_s = self.from_.at(now_s), self.to.at(now_s)
+        if not from_s < to_s:
+            raise ValueError("from must be before to")
+        return from_s, to_s
+
+
+class Columns(Span):
+    """From when to when in steps."""
+
+    step: Annotated[DurationParameter, AfterValidator(_window)] | None = None
+
+    def steps(self, now_s: float) -> tuple[float, float, int]:
+        """From, to and step in seconds; without a step, about 120 of them, in whole tens of seconds."""
+        from_s, to_s = self.between(now_s)
+        step_s = self.step or max(10, round((to_s - from_s) / 1200) * 10)
+        if (to_s - from_s) / step_s > MOST_POINTS:
+            raise ValueError(f"more than {MOST_POINTS} points; choose a larger step")
+        return from_s, to_s, step_s
+
+
+class SeriesParameters(Columns):
+    """Which signals of which node or path."""
+
+    of: Service
+    signal: Annotated[str, AfterValidator(_signals)] = "calls,errors,p95"
+
+
+class TracesParameters(Span):
+    """Which example traces."""
+
+    service: Service | None = None
+    min_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    errors: bool = False
+    limit: Limit = 20
+
+
+class LogCountsParameters(Columns):
+    """Whose log lines are counted."""
+
+    service: Service | None = None
+
+
+class LogsParameters(Span):
+    """Which log lines."""
+
+    service: Service | None = None
+    trace: Annotated[str, Field(pattern=TRACE_ID.pattern)] | None = None
+    pattern: str | None = None
+    limit: Limit = 100
+
+
+class StreamParameters(Parameters):
+    """Which window the live stream shows."""
+
+    view: Literal["1m", "5m", "15m", "1h"] = "5m"
+
+
+class Position(BaseModel):
+    """The top-left corner of a card in world units."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    x: Annotated[float, Field(ge=-1e6, le=1e6)]
+    y: Annotated[float, Field(ge=-1e6, le=1e6)]
