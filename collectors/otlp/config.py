@@ -1,56 +1,111 @@
-"""The keys of a collector of kind `otlp`."""
+"""What the OTLP receiver can be told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 
-from collectors.config import Address, Range, ReadableFile, Secret, Size
+from collectors.config import Address, Duration, Matching, Range, ReadableFile, Secret, Size
 
+KIB = 1 << 10
 MIB = 1 << 20
+GIB = 1 << 30
+
+Name = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM files of the server; with `client_ca_file`, senders must show a certificate signed by it."""
+    """PEM files of the receiver. With `client_ca`, senders must show a certificate signed by it."""
 
-    certificate_file: ReadableFile | None = None
-    key_file: ReadableFile | None = None
-    client_ca_file: ReadableFile | None = None
-
-    def check(self) -> Iterator[tuple[str, str, str]]:
-        """A certificate and its key come together, and a client authority needs both."""
-        if (self.certificate_file is None) != (self.key_file is None):
-            yield "", "certificate_file and key_file together", "only one of them"
-        elif self.client_ca_file and not self.certificate_file:
-            yield "client_ca_file", "certificate_file and key_file beside it", "neither"
+    certificate: ReadableFile
+    key: ReadableFile
+    client_ca: ReadableFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Logs:
-    """How many of the newest error lines are kept in memory."""
+class Reading:
+    """How a metric is read as one figure of an instance.
 
-    newest_lines: Annotated[int, Range(0, 1_000_000)] = 1000
+    Points with the same values of the `per` attributes (a pool, a processor) are added up, leaving out those whose
+    attributes are not as `where` says or are as `without` says; several alternatives are written `a|b`. The sum is
+    multiplied by `scale`, divided by the metric `limit` with the same `per` values where one is named, and the
+    figures of all pools or processors become one by `across`. `saturation` says that the result is a share from
+    0 to 1 of what there is, and not an absolute figure.
+    """
+
+    signal: Name
+    saturation: bool = True
+    scale: Annotated[float, Range(0)] = 1.0
+    limit: str = ""
+    per: tuple[Name, ...] = ()
+    where: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    without: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    across: Literal["max", "mean", "sum"] = "max"
+
+
+def default_metrics() -> Mapping[str, Reading]:
+    """The metrics that are kept unless the configuration lists others."""
+    idle = MappingProxyType({"cpu.mode": "idle|iowait", "state": "idle|iowait", "system.cpu.state": "idle|iowait"})
+    used = MappingProxyType({"state": "used", "db.client.connection.state": "used"})
+    memory_used = MappingProxyType({"state": "used", "system.memory.state": "used"})
+    heap = MappingProxyType({"jvm.memory.type": "heap"})
+    pools = ("db.client.connection.pool.name", "pool.name")
+    return MappingProxyType({
+        "process.cpu.utilization": Reading("cpu"),
+        "jvm.cpu.recent_utilization": Reading("cpu"),
+        "process.cpu.usage": Reading("cpu"),
+        "container.cpu.utilization": Reading("cpu"),
+        "k8s.container.cpu_limit_utilization": Reading("cpu"),
+        "system.cpu.utilization": Reading(
+            "system_cpu", per=("cpu.logical_number", "cpu"), without=idle, across="mean"
+        ),
+        "process.memory.utilization": Reading("memory", scale=0.01),
+        "k8s.container.memory_limit_utilization": Reading("memory"),
+        "jvm.memory.used": Reading("memory", limit="jvm.memory.limit", where=heap, across="max"),
+        "system.memory.utilization": Reading("system_memory", where=memory_used),
+        "db.client.connection.count": Reading("db_pool", limit="db.client.connection.max", per=pools, where=used),
+        "db.client.connections.usage": Reading("db_pool", limit="db.client.connections.max", per=pools, where=used),
+        "hikaricp.connections.active": Reading("db_pool", limit="hikaricp.connections.max", per=("pool",)),
+        "executor.active": Reading("thread_pool", limit="executor.pool.max", per=("name",)),
+        "tomcat.threads.busy": Reading("thread_pool", limit="tomcat.threads.config.max", per=("name",)),
+        "nodejs.eventloop.utilization": Reading("event_loop"),
+        "db.client.connection.pending_requests": Reading("db_pool_waiting", saturation=False, across="sum"),
+        "hikaricp.connections.pending": Reading("db_pool_waiting", saturation=False, across="sum"),
+        "executor.queued": Reading("queue_depth", saturation=False, per=("name",)),
+        "dotnet.thread_pool.queue.length": Reading("queue_depth", saturation=False),
+    })
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Where to listen, for whom, and how much to take at once. An address of null switches that server off."""
+    """OTLP over gRPC and HTTP. An address of null switches that server off.
+
+    `max_body` bounds one request, as sent and after decompression; `in_flight` bounds all requests between arrival
+    and answer together, beyond it senders are asked to come back after `retry_after`; `grpc_threads` is how many
+    gRPC requests are worked on, and waited for on disk, at once; a sender is cut off when one request takes longer
+    than `request_timeout` to arrive or it is silent for `idle_timeout`; `token` is the bearer token every sender
+    must show; a resource's zone is the first of `zone_attributes` it has.
+    """
 
     grpc: Address | None = Address("127.0.0.1", 4317)
     http: Address | None = Address("127.0.0.1", 4318)
-    max_request_bytes: Annotated[int, Size(MIB, 1024 * MIB)] = 64 * MIB
+    max_body_bytes: Annotated[int, Size(64 * KIB, GIB)] = 64 * MIB
     in_flight_bytes: Annotated[int, Size(MIB)] = 256 * MIB
-    tls: Tls = Tls()
+    retry_after_s: Annotated[float, Duration(0.1, 300)] = 1.0
+    grpc_threads: Annotated[int, Range(1, 256)] = 8
+    idle_timeout_s: Annotated[float, Duration(1, 3600)] = 120.0
+    request_timeout_s: Annotated[float, Duration(1, 3600)] = 60.0
+    tls: Tls | None = None
     token: Secret | None = None
-    logs: Logs = Logs()
-    metrics: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    zone_attributes: tuple[Name, ...] = ("cloud.availability_zone",)
+    metrics: Mapping[str, Reading] = field(default_factory=default_metrics)
 
     def check(self) -> Iterator[tuple[str, str, str]]:
-        """At least one server, and room for the biggest request."""
+        """At least one server; and a request that comes compressed is held twice for a moment, which has to fit."""
         if self.grpc is None and self.http is None:
             yield "", "an address for grpc or http", "neither"
-        if self.in_flight_bytes < self.max_request_bytes:
-            yield "in_flight", "at least max_request", "less"
+        if self.in_flight_bytes < 2 * self.max_body_bytes:
+            yield "in_flight", "at least twice max_body", "less"

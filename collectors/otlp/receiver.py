@@ -1,0 +1,96 @@
+"""The OTLP receiver as one source: both servers, their state and their counters."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from collectors.contract import Intake
+from collectors.otlp.budget import Budget
+from collectors.otlp.config import Config
+from collectors.otlp.grpc_server import GrpcServer
+from collectors.otlp.http_server import HttpServer
+from collectors.otlp.reception import Reception
+from collectors.otlp.traffic import Traffic
+from topology.errors import ConfigurationError
+
+GRACE_S = 1.0
+
+
+class OtlpReceiver:
+    """Receives OTLP over gRPC and HTTP and hands it to an intake, from `start` to `stop`."""
+
+    def __init__(self, config: Config, intake: Intake, name: str = "otlp",
+                 clock: Callable[[], float] = time.time) -> None:
+        self.config = config
+        self.name = name
+        self.traffic = Traffic(clock)
+        self.budget = Budget(config.in_flight_bytes, config.retry_after_s)
+        self._reception = Reception(intake, self.budget, self.traffic, config.max_body_bytes, config.token)
+        self._grpc: GrpcServer | None = None
+        self._http: HttpServer | None = None
+        self._failure = ""
+
+    def start(self) -> None:
+        """Listens on both addresses; ConfigurationError when that is not possible, and then on none."""
+        try:
+            if self.config.grpc is not None:
+                self._grpc = GrpcServer(self.config, self._reception)
+            if self.config.http is not None:
+                self._http = HttpServer(self.config, self._reception)
+        except ConfigurationError as error:
+            self._failure = str(error)
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Refuses new requests, answers those under way (at most a second), and ends; harmless when repeated."""
+        servers = [server for server in (self._grpc, self._http) if server is not None]
+        self._grpc = self._http = None
+        stops = [threading.Thread(target=server.stop, args=(GRACE_S,)) for server in servers]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
+
+    @property
+    def grpc_port(self) -> int | None:
+        """The bound gRPC port; None while not listening."""
+        return self._grpc.port if self._grpc is not None else None
+
+    @property
+    def http_port(self) -> int | None:
+        """The bound HTTP port; None while not listening."""
+        return self._http.port if self._http is not None else None
+
+    def status(self) -> dict[str, Any]:
+        """The row of the sources page: name, kind, state, rate_per_s, lag_s, last_error, last_seen, counters.
+
+        The rate is of requests. `lag_s` is None: how far the data lags is known only where spans are read.
+        """
+        seen_s = self.traffic.last_seen_s()
+        return {
+            "name": self.name,
+            "kind": "otlp",
+            "state": self._state(),
+            "rate_per_s": self.traffic.rate_per_s(),
+            "lag_s": None,
+            "last_error": self._failure or self.traffic.last_error() or None,
+            "last_seen": None if seen_s is None else datetime.fromtimestamp(seen_s, UTC).isoformat(),
+            "counters": self.traffic.counters() | {
+                "in_flight_bytes": self.budget.in_flight_bytes,
+                "in_flight_peak_bytes": self.budget.peak_bytes,
+            },
+        }
+
+    def _state(self) -> str:
+        if self._failure:
+            return "failed"
+        if self._grpc is None and self._http is None:
+            return "off"
+        if self.traffic.last_seen_s() is None:
+            return "waiting"
+        return "degraded" if self.traffic.in_trouble() else "ok"
