@@ -156,8 +156,8 @@ def _parser() -> ArgumentParser:
     serve = command("serve", "run the product", SERVE_EPILOG)
     _add_config(serve)
     serve.add_argument("--http", metavar="HOST:PORT", help="where the page is (default 127.0.0.1:8050)")
-    serve.add_argument("--otlp-grpc", metavar="HOST:PORT", help="where OTLP over gRPC comes in (default 127.0.0.1:4317)")
-    serve.add_argument("--otlp-http", metavar="HOST:PORT", help="where OTLP over HTTP comes in (default 127.0.0.1:4318)")
+    serve.add_argument("--otlp-grpc", metavar="HOST:PORT", help="where OTLP/gRPC comes in (default 127.0.0.1:4317)")
+    serve.add_argument("--otlp-http", metavar="HOST:PORT", help="where OTLP/HTTP comes in (default 127.0.0.1:4318)")
     _add_demo(command("demo", "send the traffic of a simulated bank as OTLP", DEMO_EPILOG))
     _add_config(command("check", "name every fault of a configuration, one a line", SERVE_EPILOG))
     backup = command("backup", "save the stored data to a file, also while the product runs")
@@ -168,7 +168,7 @@ def _parser() -> ArgumentParser:
 
 
 def _add_config(parser: ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", type=Path, help=f"the configuration (default {DEFAULT_FILE}, if any)")
+    parser.add_argument("--config", metavar="FILE", type=Path, help=f"the configuration (default {DEFAULT_FILE})")
     parser.add_argument("--data-dir", metavar="DIR", help="where the stored data is (default ./data)")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import signal
 import socket
 import subprocess
@@ -20,6 +22,7 @@ from collectors.config import Address
 
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 15.0
+PR_SET_PDEATHSIG = 1
 _log = structlog.get_logger("synoptic.demo")
 
 
@@ -77,7 +80,18 @@ def _sender_flags(arguments: Namespace, settings: Settings) -> list[str]:
 
 def _start(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     # a session of its own: Ctrl-C reaches only this process, which then stops both in order
-    return subprocess.Popen([sys.executable, "-m", "app", *command], env=dict(environ), start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", *command],
+        env=dict(environ),
+        start_new_session=True,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509 - there is no other thread yet that could hold a lock
+    )
+
+
+def _end_with_parent() -> None:
+    """Lets the system stop this child when its parent is killed, where the system can (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _listens(address: Address, product: subprocess.Popen[bytes], stop: threading.Event) -> bool:
