@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collectors.contract import Intake
+from collectors.otlp.allocation import reuse_freed_memory
 from collectors.otlp.budget import Budget
 from collectors.otlp.config import Config
 from collectors.otlp.grpc_server import GrpcServer
@@ -36,6 +37,7 @@ class OtlpReceiver:
 
     def start(self) -> None:
         """Listens on both addresses; ConfigurationError when that is not possible, and then on none."""
+        reuse_freed_memory()
         try:
             if self.config.grpc is not None:
                 self._grpc = GrpcServer(self.config, self._reception)
