@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn, TextIO
 
 from app import log
 from app.configuration import load
 from app.settings import Settings
 from app.version import version
-from topology.errors import ConfigurationError, SynopticError
+from topology.errors import ConfigurationError, Fault, SynopticError
 
 ENDED, FAILED, MISUSED = 0, 1, 2
 DEFAULT_FILE = Path("config/synoptic.yaml")
@@ -77,27 +77,32 @@ def main(
 
 
 def _serve(arguments: Namespace, environ: Mapping[str, str], _out: TextIO) -> int:
-    from app import product
     from app.together import refuse_taken_ports
 
     settings = _settings(arguments, environ)
     log.configure(settings.logging.level, settings.logging.format)
     refuse_taken_ports(settings)
+    from app import product  # only now: a fault is said before the numeric libraries are loaded
+
     return product.run(settings)
 
 
-def _demo(arguments: Namespace, environ: Mapping[str, str], _out: TextIO) -> int:
+def _demo(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
+    from app.demo.bank import load_bank
+
+    incidents = sorted(load_bank().incidents)
+    if arguments.incident not in (None, *incidents):
+        raise ConfigurationError((Fault("--incident", f"one of {', '.join(incidents)}", repr(arguments.incident)),))
     log.configure()
     if arguments.serve:
         from app.together import run_both
 
         return run_both(arguments, environ)
-    from app.demo import command
+    from app.demo.command import DemoOptions, run
 
-    _stop_like_interrupt()
-    return command.run(
-        seed=arguments.seed, rate=arguments.rate, endpoint=arguments.endpoint, incident=arguments.incident
-    )
+    given = {name: getattr(arguments, name) for name in ("seed", "rate", "endpoint", "incident")}
+    options = DemoOptions(**{name: value for name, value in given.items() if value is not None})
+    return run(options, _stop_event(), say=lambda text: print(text, file=out, flush=True))
 
 
 def _check(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
@@ -115,11 +120,11 @@ def _check(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int
 
 
 def _backup(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
-    from app import product
-
     settings = _settings(arguments, environ)
     if arguments.file.exists():
         raise OSError(f"{arguments.file} exists already; a backup never overwrites a file")
+    from app import product
+
     product.backup(settings, arguments.file)
     print(f"saved to {arguments.file}", file=out)
     return ENDED
@@ -137,11 +142,12 @@ def _settings(arguments: Namespace, environ: Mapping[str, str]) -> Settings:
     return load(file, environ, flags)
 
 
-def _stop_like_interrupt() -> None:
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
+def _stop_event() -> threading.Event:
+    """An event that the first SIGINT or SIGTERM sets."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _parser() -> ArgumentParser:

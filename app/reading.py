@@ -12,7 +12,7 @@ import difflib
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -60,7 +60,7 @@ class Reader:
         bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
         if get_origin(bare) is tuple:
             return self._sequence(get_args(bare)[0], raw, key)
-        if get_origin(bare) is not None and get_origin(bare) is not Literal:
+        if get_origin(bare) is Mapping:
             return self._mapping(get_args(bare)[1], raw, key)
         if dataclasses.is_dataclass(bare):
             return self._nested(bare, raw, key)
