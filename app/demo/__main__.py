@@ -6,27 +6,22 @@ import argparse
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 
-from app.demo.command import DemoOptions, run
+from app import log
+from app.demo.command import add_flags, options_from, run
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Sends until SIGINT or SIGTERM; the exit code of the demo."""
-    parser = argparse.ArgumentParser(prog="python -m app.demo", description="Send a simulated bank's traffic as OTLP.")
-    defaults = DemoOptions()
-    parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.add_argument("--rate", type=float, default=defaults.rate, help="journeys a second at a normal hour")
-    parser.add_argument("--endpoint", default=defaults.endpoint, help="an OTLP gRPC receiver")
-    parser.add_argument("--incident", default=None, help="run this incident instead of the script")
-    parser.add_argument("--incident-after", type=float, default=0.0, metavar="S", dest="incident_after_s")
-    parser.add_argument("--incident-for", type=float, default=None, metavar="S", dest="incident_for_s")
-    parser.add_argument("--backfill", type=float, default=0.0, metavar="S", dest="backfill_s",
-                        help="seconds of traffic before now that are sent first")
-    options = DemoOptions(**vars(parser.parse_args(argv)))
+    parser = argparse.ArgumentParser("python -m app.demo", description="Send a simulated bank's traffic as OTLP.")
+    add_flags(parser)
+    options = options_from(parser.parse_args(argv))
+    log.configure()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    return run(options, stop, say=lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
+    return run(options, stop)
 
 
 if __name__ == "__main__":

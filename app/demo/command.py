@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+import structlog
 
 from app.demo.bank import Bank, load_bank
 from app.demo.conditions import Conditions, Running, conditions
@@ -17,6 +20,8 @@ _PAUSE_S = 0.4
 _METRICS_EVERY_S = 15
 _LAG_KEPT_S = 60
 _WAITING_SPANS = 20_000
+
+_log = structlog.get_logger("synoptic.demo")
 
 Say = Callable[[str], None]
 
@@ -32,7 +37,7 @@ class DemoOptions:
     incident: str | None = None
     incident_after_s: float = 0.0
     incident_for_s: float | None = None
-    backfill_s: float = 0.0
+    backfill_s: float = 0.0  # beyond an hour a receiver may call it late
     environment: str = "prod"
 
 
@@ -119,8 +124,28 @@ class DemoBank:
         return IncidentState(name, title, running=True, since_s=now.from_tick, until_s=now.until_tick)
 
 
+def add_flags(parser: ArgumentParser) -> None:
+    """The flags of the demo that `options_from` reads; a flag that is not given is None."""
+    parser.add_argument("--seed", type=int, help="the same seed makes the same traffic (default 1)")
+    parser.add_argument("--rate", type=float, metavar="CALLS_PER_S", help="work from outside at a normal hour "
+                        "(default 20; one piece of work is about a dozen spans)")
+    parser.add_argument("--endpoint", metavar="URL", help="an OTLP gRPC receiver (default http://127.0.0.1:4317)")
+    parser.add_argument("--incident", metavar="NAME", help="run this incident instead of the script of the bank")
+    parser.add_argument("--incident-after", metavar="S", type=float, dest="incident_after_s", help="wait so long first")
+    parser.add_argument("--incident-for", metavar="S", type=float, dest="incident_for_s", help="end it after so long")
+    parser.add_argument("--backfill", metavar="S", type=float, dest="backfill_s",
+                        help="send so many seconds of traffic before now first (default 0)")
+
+
+def options_from(arguments: Namespace) -> DemoOptions:
+    """The options that were given, the defaults for the rest."""
+    names = (field.name for field in fields(DemoOptions))
+    given = {name: getattr(arguments, name, None) for name in names}
+    return DemoOptions(**{name: value for name, value in given.items() if value is not None})
+
+
 def run(
-    options: DemoOptions, stop: threading.Event, say: Say = lambda _text: None,
+    options: DemoOptions, stop: threading.Event, say: Say = _log.info,
     demo: DemoBank | None = None, wire: Wire | None = None, clock: Callable[[], float] = time.time,
 ) -> int:
     """Sends the bank's traffic until `stop` is set; answers 0, or 2 for an unknown incident (said with the names).
