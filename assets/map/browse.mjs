@@ -1,0 +1,155 @@
+// Entry of the pages with a top bar. Contract with the HTML (hosts are empty; this module fills them, now or when Dash adds them):
+//   <header class="bar" data-synoptic="bar">                       the bar; without a map host it carries the pages only
+//   <main class="stage" data-synoptic="map" data-otlp="http://...">  headline, map, table, footer
+// Says:    dash_clientside.set_props("selection", {data: {id, what} | null}), set_props("view", {data: {window, theme, lang}}),
+//          and bubbling DOM events synoptic:select {id, what}, synoptic:window {window}, synoptic:ready.
+// Listens: document event synoptic:view with any of {select, find, hide, only, window, theme, lang, table}.
+import "./map.mjs";
+import { apiPath, basePath, keepPreference, readAddress, readPreferences, showPreferences, writeAddress } from "./address.mjs";
+import { buildBar } from "./bar.mjs";
+import { el } from "./dom.mjs";
+import { parseQuery } from "./find.mjs";
+import { keyActions } from "./keys.mjs";
+import { buildStage } from "./stage.mjs";
+import { openStream } from "./stream.mjs";
+import { lang, loadWords, t, textOf } from "./words.mjs";
+
+const BEAT_MS = 1000, FIND_WAIT_MS = 120;
+
+class Browse {
+  preferences = readPreferences();
+  state = readAddress();
+  live = "loading";
+
+  async start() {
+    showPreferences(this.preferences);
+    await Promise.all([loadWords(this.preferences.lang), ...[400, 500, 600].map((w) => document.fonts.load(`${w} 14px Plex`))]);
+    this.fill();
+    new MutationObserver(() => this.fill()).observe(document.body, { childList: true, subtree: true });
+    document.addEventListener("synoptic:view", (e) => this.apply(e.detail ?? {}));
+    addEventListener("popstate", () => this.apply(readAddress(), "back"));
+    addEventListener("keydown", keyActions(this));
+    setInterval(() => this.beat(), BEAT_MS);
+  }
+
+  /** Dash puts hosts in and takes them away; both are noticed here. */
+  fill() {
+    const bar = document.querySelector("[data-synoptic=bar]:empty"), host = document.querySelector("[data-synoptic=map]");
+    if (this.stage && !this.stage.host.isConnected) this.leave();
+    if (bar) this.bar = buildBar(bar, { base: basePath(), withMap: Boolean(host), state: this.state, theme: this.preferences.theme, act: this });
+    if (host && !host.childElementCount) this.enter(host);
+  }
+  enter(host) {
+    this.stage = buildStage(host, this);
+    this.stage.setView(this.viewOf(this.state));
+    this.stage.table.open(this.state.table);
+    this.stage.map.wanted = this.state.camera;
+    this.stream = openStream({ url: this.url, onData: (snapshot, change) => this.show(snapshot, change), onState: (state, wait) => this.heard(state, wait) });
+    this.test();
+    this.stage.notice.show("loading");
+    if (this.state.select) this.tellDash(this.state.select);
+  }
+  leave() {
+    this.stream.close();
+    this.stream = this.stage = this.snapshot = null;
+    this.live = "loading";
+  }
+  get url() { return `${apiPath()}stream?view=${this.state.window}`; }
+
+  show(snapshot, change) {
+    const first = !this.snapshot;
+    this.snapshot = snapshot;
+    const empty = !snapshot.nodes.length;
+    this.stage.notice.show(empty ? "empty" : null, { otlp: snapshot.otlp ?? this.stage.host.dataset.otlp ?? "http://127.0.0.1:4317" });
+    this.stage.show(snapshot, change);
+    this.bar?.environment?.([textOf(snapshot.title), snapshot.environment].filter(Boolean).join(" · "));
+    if (first && this.state.select) this.stage.map.set({ selected: this.state.select });
+    this.sayFound();
+    this.beat();
+  }
+  heard(state, wait) {
+    this.live = state;
+    if (state !== "open" && !this.snapshot) this.stage?.notice.show(state === "denied" ? "denied" : "failed", { wait });
+    this.stage?.host.classList.toggle("lost", state !== "open" && Boolean(this.snapshot));
+    this.beat();
+  }
+  beat() { this.stage?.footer.beat(this.stream?.ageS ?? null, this.live); }
+
+  /** Takes over parts of the state. `how`: "person" (Back undoes it), "typing" (it does not), "back". */
+  apply(change, how = "person") {
+    const known = Object.fromEntries(Object.entries(change).filter(([key, value]) => key in this.state && JSON.stringify(this.state[key]) !== JSON.stringify(value)));
+    if (change.theme && change.theme !== this.preferences.theme) this.theme();
+    if (change.lang && change.lang !== lang) return this.lang(change.lang);
+    if (!Object.keys(known).length) return;
+    Object.assign(this.state, known);
+    if (how !== "back") writeAddress(known, how === "person");
+    if ("window" in known) { this.stream?.reopen(this.url); this.stage?.host.dispatchEvent(new CustomEvent("synoptic:window", { detail: { window: this.state.window }, bubbles: true })); this.setProps("view", this.viewData()); }
+    if ("find" in known || "hide" in known) this.test();
+    if (!this.stage) return;
+    if ("camera" in known && how === "back" && !known.camera) this.stage.map.fit();
+    this.stage.setView(this.viewOf(known));
+    if ("table" in known) this.stage.table.open(this.state.table);
+    if ("select" in known) this.tellDash(this.state.select);
+    this.bar?.show?.(this.state);
+    this.sayFound();
+  }
+  viewOf(part) {
+    const view = {};
+    if ("select" in part) view.selected = part.select;
+    if ("only" in part) view.only = part.only;
+    if ("lite" in part) view.lite = part.lite;
+    if ("collapsed" in part && part.collapsed) view.collapsed = new Set(part.collapsed);
+    return view;
+  }
+  viewData() { return { window: this.state.window, theme: this.preferences.theme, lang }; }
+
+  /** Reads both queries; a bad one says what is wrong and changes nothing. */
+  test() {
+    const read = (text) => { try { return text.trim() ? parseQuery(text) : null; } catch (e) { this.bad = t(e.key ?? "find.unexpected", ...(e.values ?? [text])); return undefined; } };
+    this.bad = null;
+    const found = read(this.state.find), hidden = read(this.state.hide);
+    if (found !== undefined) this.stage?.setView({ test: found });
+    if (hidden !== undefined) this.stage?.setView({ hidden });
+    this.stage?.sayHidden(this.state.hide);
+  }
+  sayFound() {
+    if (!this.state.find.trim() || this.bad) return this.bar?.say?.(this.bad ?? "", Boolean(this.bad));
+    this.bar?.say?.(this.snapshot ? t("find.found", this.stage.matches().length, this.snapshot.nodes.length) : "");
+  }
+
+  find(text) { clearTimeout(this.typing); this.typing = setTimeout(() => this.apply({ find: text }, "typing"), FIND_WAIT_MS); }
+  next() { this.stage?.revealNext(); }
+  hide(text) { this.apply({ hide: this.state.hide ? `(${this.state.hide}) or (${text})` : text, find: "" }); }
+  only = () => this.apply({ only: !this.state.only });
+  window(window) { this.apply({ window }); }
+  table() { this.apply({ table: !this.state.table }); }
+  select(id, what) { this.what = what; this.apply({ select: id ?? null }); }
+  theme = () => {
+    const theme = this.preferences.theme === "dark" ? "light" : "dark";
+    Object.assign(this.preferences, { theme });
+    keepPreference("theme", theme);
+    showPreferences(this.preferences);
+    if (new URLSearchParams(location.search).has("theme")) writeAddress({ theme }, false);
+    this.stage?.map.restyle();
+    this.setProps("view", this.viewData());
+    const bar = document.querySelector("[data-synoptic=bar]");
+    bar?.replaceChildren();
+  };
+  lang(lang) {
+    keepPreference("lang", lang);
+    if (new URLSearchParams(location.search).has("lang")) writeAddress({ lang }, false);
+    location.reload();
+  }
+
+  tellDash(id) { this.setProps("selection", id ? { id, what: this.snapshot?.edges.some((e) => e.id === id) ? "edge" : "node" } : null); }
+  /** Dash may still be starting, or there may be no Dash: then it is asked again for a while. */
+  setProps(id, data, tries = 20) {
+    const dash = window.dash_clientside;
+    if (!document.getElementById("_dash-config")) return;
+    clearTimeout(this[`later ${id}`]);
+    try { if (dash?.set_props) return dash.set_props(id, { data }); } catch { /* the store is not in the page yet */ }
+    if (tries) this[`later ${id}`] = setTimeout(() => this.setProps(id, data, tries - 1), 250);
+  }
+}
+
+new Browse().start().catch((e) => document.body.prepend(el("p", { class: "notice" }, String(e))));

@@ -1,0 +1,60 @@
+// The far picture: a group is one card in the place of its box, with its worst child and the count by health.
+import { folded, ORDER, worst } from "./graph.mjs";
+import { nameOf, stateWord, textOf } from "./words.mjs";
+
+export function drawFar(v) {
+  const bands = new Map(v.scene.layout.bands.map((b) => [b.id, b])), fan = new Map();
+  for (const e of groupEdges(v.scene, bands)) drawGroupEdge(v, e, bands.get(e.source.slice(1)), bands.get(e.target.slice(1)), fan);
+  v.pen.alpha = 1;
+  for (const b of bands.values()) drawGroup(v, b);
+}
+
+/** Paths between groups; a group that is folded already stands for itself. */
+function groupEdges(scene, bands) {
+  const whole = folded({ ...scene, nodes: scene.nodes.filter((n) => n.kind !== "group") }, new Set(bands.keys()));
+  return whole.edges.filter((e) => bands.has(e.source.slice(1)) && bands.has(e.target.slice(1)));
+}
+
+function drawGroupEdge({ pen, c }, e, a, b, fan) {
+  const beside = a.x + a.w < b.x, n = fan.get(b) ?? 0, small = a.h < b.h ? a : b, hot = e.health !== "ok" && e.health !== "no_data";
+  fan.set(b, n + 1);
+  const y1 = beside ? small.y + small.h / 2 : b.y + b.h * (0.3 + 0.4 * ((n * 0.37) % 1)), y0 = beside ? y1 : a.y + a.h * 0.7;
+  const x0 = a.x + a.w, x1 = beside ? b.x : b.x + b.w, out = beside ? 0 : 40 + Math.abs(y1 - y0) * 0.16, d = beside ? -11 : 11, colour = hot ? c[e.health] : c.edge;
+  pen.alpha = 0.8;
+  pen.stroke({ d: `M${x0} ${y0}C${x0 + out} ${y0} ${x1 + out} ${y1} ${x1} ${y1}` }, colour, 1.5 + Math.log10(1 + (e.calls_per_s ?? 0)));
+  pen.fill({ d: `M${x1} ${y1}L${x1 + d} ${y1 - 6}V${y1 + 6}Z` }, colour);
+}
+
+function drawGroup(v, b) {
+  const { pen, c, k } = v, states = statesOf(b), state = worst(states), hot = state !== "ok" && state !== "no_data";
+  const big = Math.min((v.mode === "wall" ? v.floorPx * 1.15 : 15) / k, b.h * 0.3, b.w * 0.15), x = b.x + big * 0.8, narrow = b.w < big * 22;
+  pen.box(b.x, b.y, b.w, b.h, 12, { fill: c.card });
+  if (hot) { pen.alpha = c.tint; pen.box(b.x, b.y, b.w, b.h, 12, { fill: c[state] }); pen.alpha = 1; }
+  pen.box(b.x, b.y, b.w, b.h, 12, { stroke: hot ? c[state] : c.cardLine, width: (hot ? 1.8 : 1) / k });
+  if (b.users) {
+    pen.icon("user", b.x + b.w / 2 - big, b.y + big, big * 2, c.quiet);
+    return pen.text(String(states.length), b.x + b.w / 2, b.y + big * 4.6, { size: big * 1.3, weight: 600, colour: c.text, align: "center" });
+  }
+  const y = narrow ? b.y + big * 1.9 : b.y + b.h / 2 + big * (hot ? -0.25 : 0.36), tall = b.h > big * 5.4;
+  pen.badge(state, x, y - big * 0.84, big);
+  pen.text(textOf(v.scene.group.get(b.id)?.title, b.id), x + big * 1.4, y, { size: big, weight: 600, colour: c.text });
+  if (hot && (!narrow || tall)) pen.text(`${nameOf(worstMember(b, state))} · ${stateWord(state)}`, x + big * 1.4, y + big * 1.35, { size: big * 0.84, weight: 500, colour: c.text });
+  if (narrow) drawTally(v, states, x, y + big * (hot && tall ? 3.1 : 1.7), big * 0.84, 1);
+  else drawTally(v, states, b.x + b.w - big, b.y + b.h / 2 + big * 0.3, big * 0.84, -1);
+}
+
+const membersOf = (b) => b.members.flatMap((n) => n.members ?? [n]);
+const statesOf = (b) => membersOf(b).map((n) => n.health);
+const worstMember = (b, state) => membersOf(b).find((n) => n.health === state);
+
+/** Counts by health, the worst first; drawn from `x` to the right (1) or to the left (-1). */
+export function drawTally({ pen, c }, states, x, y, size, way) {
+  for (const s of [...ORDER].reverse()) {
+    const count = states.filter((q) => q === s).length, w = pen.measure(String(count), size, 500) + size * 1.3;
+    if (!count) continue;
+    const at = way > 0 ? x : x - w;
+    pen.badge(s, at, y - size * 0.82, size * 0.92);
+    pen.text(String(count), at + size * 1.2, y, { size, weight: 500, colour: c.text });
+    x += way * (w + size * 0.7);
+  }
+}

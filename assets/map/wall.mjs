@@ -1,0 +1,100 @@
+// Entry of the wall: no controls, no cursor, nothing that needs a hand. It must run for a month and heal by itself.
+import "./map.mjs";
+import { apiPath, readPreferences, showPreferences } from "./address.mjs";
+import { badgeOf, el } from "./dom.mjs";
+import { parseQuery } from "./find.mjs";
+import { countByState, only, ORDER } from "./graph.mjs";
+import { buildNotice } from "./states.mjs";
+import { openStream } from "./stream.mjs";
+import { clock, duration, loadWords, nameOf, seconds, stateWord, t, textOf, zoneName } from "./words.mjs";
+
+const BEAT_MS = 1000, LOST_AFTER_S = 10, SHIFT_EVERY_MS = 60_000, PROBLEMS = 3, RELOAD_EVERY_MS = 600_000;
+/** A slow walk over a few pixels against burn-in. */
+const SHIFT = [[0, 0], [2, 0], [3, 1], [3, 3], [1, 3], [0, 2], [-2, 2], [-3, 0], [-2, -2], [0, -3], [2, -2]];
+
+const { dataset } = document.body;
+const map = el("synoptic-map"), header = el("header"), footer = el("footer"), wall = el("div", { class: "wall-sheet" }, header, map, footer);
+const sign = el("span", { class: "sign" }), title = el("h1"), detail = el("p"), time = el("b"), age = el("small");
+let snapshot = null, stream = null, lastHeard = null;
+
+async function start() {
+  const preferences = readPreferences(), scene = dataset.find ? parseQuery(dataset.find) : null;
+  showPreferences(preferences);
+  await Promise.all([loadWords(preferences.lang), ...[400, 500, 600].map((w) => document.fonts.load(`${w} 20px Plex`))]);
+  header.append(sign, el("div", { class: "words" }, title, detail), el("div", { class: "clock" }, time, age));
+  document.body.replaceChildren(wall);
+  const notice = buildNotice(wall);
+  measureUp();
+  addEventListener("resize", measureUp);
+  notice.show("loading");
+  stream = openStream({ url: dataset.stream ?? `${apiPath()}stream?view=${dataset.window ?? "5m"}`, pauseHidden: false, onData: (s, change) => show(s, change, scene, notice), onState: (state, wait) => state !== "open" && !snapshot && notice.show(state === "denied" ? "denied" : "failed", { wait }) });
+  setInterval(beat, BEAT_MS);
+  setInterval(shift, SHIFT_EVERY_MS);
+  beat();
+}
+
+function measureUp() {
+  const u = innerHeight / 1080;
+  map.set({ mode: "wall", inset: [10 * u, 16 * u, 12 * u, 16 * u], largest: 9, lite: new URLSearchParams(location.search).has("lite") });
+}
+
+function show(whole, change, scene, notice) {
+  if (whole.build && dataset.build && whole.build !== dataset.build) reloadOnce(whole.build);
+  snapshot = scene ? only(whole, scene) : whole;
+  lastHeard = Date.now();
+  notice.show(snapshot.nodes.length ? null : "empty", { otlp: whole.otlp ?? dataset.otlp ?? "http://127.0.0.1:4317" });
+  map.show(snapshot, change);
+  showOverall(whole);
+  showProblems(whole);
+  beat();
+}
+
+function showOverall({ overall, nodes, edges }) {
+  const state = overall?.state ?? "no_data";
+  wall.style.setProperty("--state", `var(--${state})`);
+  if (sign.dataset.state !== state) { sign.dataset.state = state; sign.replaceChildren(badgeOf(state, 62)); }
+  write(title, textOf(overall?.headline, stateWord(state)));
+  write(detail, textOf(overall?.detail, t("map.size", nodes.length, edges.length)));
+}
+/** Nothing is touched that has not changed. */
+const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
+let shown = "";
+function showProblems({ problems = [], nodes, overall, at }) {
+  const byId = new Map(nodes.map((n) => [n.id, n])), counts = overall?.counts ?? countByState(nodes), now = Date.parse(at);
+  const lines = problems.slice(0, PROBLEMS).map((p) => ({ ...p, name: nameOf(byId.get(p.id) ?? { name: p.id }), lasts: p.since ? duration((now - Date.parse(p.since)) / 1000) : "" }));
+  const key = JSON.stringify([lines, counts, problems.length]);
+  if (key === shown) return;
+  shown = key;
+  footer.replaceChildren(...(lines.length ? lines.map(problem) : [el("div", { class: "problem none" }, el("b", {}, t("wall.calm")))]), tally(counts, problems.length - lines.length));
+}
+function problem({ name, health, text, lasts }) {
+  return el("div", { class: "problem", style: { "--state": `var(--${health})` } }, badgeOf(health, 34), el("div", {}, el("b", {}, `${name} · ${stateWord(health)}`), el("span", {}, textOf(text))), el("em", {}, lasts));
+}
+function tally(counts, more) {
+  return el("div", { class: "tally" }, more > 0 && el("span", { class: "more" }, t("wall.more", more)), ORDER.filter((s) => counts[s]).map((s) => el("span", { title: stateWord(s) }, badgeOf(s, 23), String(counts[s]))));
+}
+
+function beat() {
+  const now = new Date(), silentS = lastHeard === null ? 0 : (now - lastHeard) / 1000, lost = silentS > LOST_AFTER_S;
+  document.body.classList.toggle("lost", lost);
+  if (map.view.lite !== lost && !new URLSearchParams(location.search).has("lite")) map.set({ lite: lost });
+  write(time, clock(now));
+  const where = [zoneName(now), textOf(snapshot?.title) || snapshot?.environment, snapshot?.demo ? t("map.demo") : ""].filter(Boolean).join(" · ");
+  write(age, [lost ? t("wall.lost", clock(lastHeard)) : lastHeard === null ? t("live.no_age") : t("live.age", seconds(stream.ageS)), where].join(" · "));
+}
+
+let step = 0;
+function shift() { const [x, y] = SHIFT[(step = (step + 1) % SHIFT.length)]; wall.style.transform = `translate(${x}px, ${y}px)`; }
+
+/** The server is new, so is the page. Should the page stay old all the same, it does not try again at once. */
+function reloadOnce(build) {
+  try {
+    const [last, at] = (sessionStorage.getItem("synoptic-reload") ?? "").split(" ");
+    if (last === build && Date.now() - Number(at) < RELOAD_EVERY_MS) return;
+    sessionStorage.setItem("synoptic-reload", `${build} ${Date.now()}`);
+  } catch { if (performance.now() < RELOAD_EVERY_MS) return; }
+  location.reload();
+}
+
+start();
