@@ -1,0 +1,130 @@
+"""Log requests to what is kept of them: counts by service, level and window, and the newest error lines, masked."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from collectors.otlp.resource import parsed, sender_of, text_of
+from topology.masking import mask as mask_text
+from topology.model import LogKey, Service
+
+WINDOW_S = 10
+KEPT_LINES = 100
+MAX_BODY_CHARS = 2000
+MARGIN_CHARS = 512
+"""Masked beyond what is kept, so that a number across the cut is whole when it is looked at."""
+NANOS = 1_000_000_000
+
+LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
+ERRORS = frozenset(("error", "fatal"))
+_LEVEL_OF_WORD: Mapping[str, str] = {
+    **dict.fromkeys(("trace", "verbose", "finest", "finer", "silly"), "trace"),
+    **dict.fromkeys(("debug", "fine", "config"), "debug"),
+    **dict.fromkeys(("info", "information", "informational", "notice", "log"), "info"),
+    **dict.fromkeys(("warn", "warning"), "warn"),
+    **dict.fromkeys(("error", "err", "severe"), "error"),
+    **dict.fromkeys(("fatal", "critical", "crit", "alert", "emergency", "emerg", "panic"), "fatal"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One error line. `trace_id` and `span_id` are lower-case hex or ""; `body` is masked and bounded."""
+
+    time_s: float
+    service: Service
+    level: str
+    body: str
+    trace_id: str = ""
+    span_id: str = ""
+    instance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogBatch:
+    """What one request says: lines by (series, start of the 10 s window in epoch seconds), and error lines,
+    newest first."""
+
+    counts: Mapping[tuple[LogKey, int], int]
+    errors: Sequence[LogLine]
+    lines: int
+
+
+@dataclass(slots=True)
+class _Reader:
+    received_s: float
+    keep: int
+    counts: Counter[tuple[LogKey, int]] = field(default_factory=Counter)
+    newest: list[tuple[int, int, LogRecord, Service, str]] = field(default_factory=list)
+    seen: int = 0
+
+    def read(self, records: Sequence[LogRecord], service: Service, instance: str) -> None:
+        for record in records:
+            nanos = record.time_unix_nano or record.observed_time_unix_nano or int(self.received_s * NANOS)
+            level = level_of(record.severity_number, record.severity_text)
+            start_s = nanos // NANOS // WINDOW_S * WINDOW_S
+            self.counts[LogKey(service, level), start_s] += 1
+            self.seen += 1
+            if level in ERRORS and self.keep:
+                self._keep((nanos, self.seen, record, service, instance))
+
+    def _keep(self, line: tuple[int, int, LogRecord, Service, str]) -> None:
+        if len(self.newest) < self.keep:
+            heapq.heappush(self.newest, line)
+        else:
+            heapq.heappushpop(self.newest, line)
+
+
+def read_logs(
+    body: bytes, received_s: float, keep: int = KEPT_LINES, mask: Callable[[str], str] = mask_text
+) -> LogBatch:
+    """What is kept of an uncompressed ExportLogsServiceRequest; MalformedInput when it is none.
+
+    A record without any time counts at `received_s` (epoch seconds). At most `keep` error lines are returned.
+    """
+    request = ExportLogsServiceRequest()
+    parsed(request, body)
+    reader = _Reader(received_s, keep)
+    for resource_logs in request.resource_logs:
+        sender = sender_of(resource_logs.resource.attributes)
+        for scope_logs in resource_logs.scope_logs:
+            reader.read(scope_logs.log_records, sender.service, sender.instance)
+    errors = [
+        _line(nanos, record, service, instance, mask)
+        for nanos, _, record, service, instance in sorted(reader.newest, key=lambda line: line[:2], reverse=True)
+    ]
+    return LogBatch(reader.counts, errors, reader.seen)
+
+
+def level_of(number: int, text: str) -> str:
+    """The level of a severity: by number (data model: four to a level), else by text, else info."""
+    if 1 <= number <= 24:
+        return LEVELS[(number - 1) // 4]
+    word = text.strip().lower().rstrip("0123456789")
+    return _LEVEL_OF_WORD.get(word, "info")
+
+
+def _line(nanos: int, record: LogRecord, service: Service, instance: str, mask: Callable[[str], str]) -> LogLine:
+    whole = _words(record)
+    text = mask(whole[: MAX_BODY_CHARS + MARGIN_CHARS])
+    return LogLine(
+        nanos / NANOS, service, level_of(record.severity_number, record.severity_text),
+        text if len(text) <= MAX_BODY_CHARS else text[: MAX_BODY_CHARS - 1] + "…",
+        record.trace_id.hex(), record.span_id.hex(), instance,
+    )
+
+
+def _words(record: LogRecord) -> str:
+    """The body; where that is empty, the exception or the event the record is about."""
+    body = text_of(record.body)
+    if body:
+        return body
+    texts = {attribute.key: text_of(attribute.value) for attribute in record.attributes}
+    exception = [texts[name] for name in ("exception.type", "exception.message") if texts.get(name)]
+    return ": ".join(exception) or record.event_name
