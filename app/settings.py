@@ -4,7 +4,6 @@ docs/configuration.md; a test keeps the three together."""
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal
 from app.catalogue import Entries
 from app.kinds import Collector, default_collectors
 from collectors.config import Address, Duration, Matching, Range, Size
+from topology.masking import Rule
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -181,19 +181,10 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class MaskingRule:
-    """What else is personal: every match of the pattern is replaced before anything is stored."""
-
-    name: Words
-    pattern: re.Pattern[str]
-    replacement: str = "***"
-
-
-@dataclass(frozen=True, slots=True)
 class Masking:
-    """Rules beside the built-in ones (cards, resident identity numbers, mobile numbers, e-mail)."""
+    """Rules beside the built-in ones (cards, resident identity numbers, mobile numbers, e-mail, secrets)."""
 
-    rules: tuple[MaskingRule, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
