@@ -47,3 +47,9 @@ export function basePath() {
   return document.body.dataset.base ?? (dash ? JSON.parse(dash.textContent).requests_pathname_prefix : "/");
 }
 export const apiPath = () => document.body.dataset.api ?? basePath() + "api/v1/";
+
+/** Where traces are sent to, as the server says it. */
+export function otlpAddress(host = document.body) {
+  const address = host.dataset.otlp || document.body.dataset.otlp || document.body.dataset.otlpGrpc || "127.0.0.1:4317";
+  return /^https?:/.test(address) ? address : `http://${address}`;
+}

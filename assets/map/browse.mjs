@@ -5,7 +5,7 @@
 //          and bubbling DOM events synoptic:select {id, what}, synoptic:window {window}, synoptic:ready.
 // Listens: document event synoptic:view with any of {select, find, hide, only, window, theme, lang, table}.
 import "./map.mjs";
-import { apiPath, basePath, keepPreference, readAddress, readPreferences, showPreferences, writeAddress } from "./address.mjs";
+import { apiPath, basePath, keepPreference, otlpAddress, readAddress, readPreferences, showPreferences, writeAddress } from "./address.mjs";
 import { buildBar } from "./bar.mjs";
 import { el } from "./dom.mjs";
 import { parseQuery } from "./find.mjs";
@@ -60,7 +60,7 @@ class Browse {
     const first = !this.snapshot;
     this.snapshot = snapshot;
     const empty = !snapshot.nodes.length;
-    this.stage.notice.show(empty ? "empty" : null, { otlp: snapshot.otlp ?? this.stage.host.dataset.otlp ?? "http://127.0.0.1:4317" });
+    this.stage.notice.show(empty ? "empty" : null, { otlp: snapshot.otlp ?? otlpAddress(this.stage.host) });
     this.stage.show(snapshot, change);
     this.bar?.environment?.([textOf(snapshot.title), snapshot.environment].filter(Boolean).join(" · "));
     if (first && this.state.select) this.stage.map.set({ selected: this.state.select });

@@ -79,14 +79,25 @@ function drawContent(v, n, { b, hot, wall, near, alpha }) {
   pen.alpha = alpha;
   if (user) pen.icon("user", left, line1 - size * 0.9, size * 1.1, c.quiet, 1.5);
   else pen.badge(n.health, left, line1 - size * 0.36 - sign / 2, sign);
-  pen.text(name, left + gap, line1, { size, weight, colour: n.health === "no_data" ? c.quiet : c.text });
+  const colour = n.health === "no_data" ? c.quiet : c.text, two = figures || wall || user ? null : inTwoLines(v, name, room, h, size);
+  if (two) two.parts.forEach((part, i) => pen.text(part, left + gap, mid + two.size * (i ? 0.98 : -0.18), { size: two.size, weight, colour }));
+  else pen.text(name, left + gap, line1, { size, weight, colour });
   const right = w - (n.kind === "queue" ? h * 0.4 + 8 : n.kind === "external" || n.kind === "unknown" ? 20 : wall ? 7 : 12);
   if (figures) drawFigures(v, n, { left, right, base: mid + (wall ? 15.8 : 14), size: wall ? v.floor : 12.5, hot, wall });
 }
 
+/** From afar a long name is readable longer when it stands in two lines, broken where its parts meet. */
+function inTwoLines(v, name, room, h, size) {
+  const wanted = 12.5 / v.k, breaks = [...name.matchAll(/[-_. /]/g)].map((m) => m.index + 1).filter((i) => i < name.length);
+  if (size >= wanted || !breaks.length) return null;
+  const at = breaks.reduce((best, i) => (Math.abs(i - name.length / 2) < Math.abs(best - name.length / 2) ? i : best)), parts = [name.slice(0, at), name.slice(at)];
+  const larger = Math.min(wanted, h * 0.4, room / Math.max(...parts.map((p) => v.pen.measure(p, 1, 600))));
+  return larger > size * 1.15 ? { parts, size: larger } : null;
+}
+
 function drawFigures(v, n, { left, right, base, size, hot, wall }) {
   const { pen, c } = v, tone = hot ? c.text : c.quiet, say = (s, colour = tone) => pen.text(s, left, base, { size, weight: hot ? 500 : 400, colour });
-  if (n.members) return drawTally(v, n.members.map((m) => m.health), left, base, size, 1);
+  if (n.members) return drawTally(v, n.members.map((m) => m.health), left, base, Math.max(size, Math.min(15, 10.5 / v.k)), 1);
   if (n.stale || n.health === "no_data") return say(ageWords(v, n), c.quiet);
   if (wall) return say(n.p95_ms == null || n.error_ratio > 0.01 ? `${percent(n.error_ratio)} ${t("map.failed")}` : `p95 ${millis(n.p95_ms)}`, c.text);
   say(rate(n.calls_per_s));

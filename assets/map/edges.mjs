@@ -1,7 +1,7 @@
 // Call paths: width is the log of calls/s, colour only where a path is not healthy, dash where data is partial.
 import { share } from "./words.mjs";
 
-const CROSSING_SAID_ABOVE = 0.3, ROOM_FOR_CHIP = 84;
+const CROWD = 220, CROSSING_SAID_ABOVE = 0.3, ROOM_FOR_CHIP = 84;
 const log = (calls) => Math.log10(1 + (calls ?? 0));
 const partial = (e) => (e.sampled != null && e.sampled < 1) || e.complete === false;
 export const crossShare = (e) => (e.calls ? (e.cross_zone_calls ?? 0) / e.calls : 0);
@@ -14,8 +14,9 @@ export function edgeStyle(v, e) {
   const hot = e.health !== "ok" && e.health !== "no_data", on = !v.related || v.related.edges.has(e.id), lit = e.impact || (v.related && on && !v.only);
   const width = Math.round((1 + 0.72 * log(e.calls_per_s)) * 4) / 4;
   const blank = e.health === "no_data", strength = hot ? 0.95 : blank ? 0.75 : lit ? 0.85 : 0.34 + 0.12 * log(e.calls_per_s);
+  const crowd = hot || lit ? 1 : Math.max(0.35, Math.min(1, Math.sqrt(CROWD / (v.visibleEdges?.length || 1)))); // in a crowd the quiet step back
   return {
-    hot, lit, on, width: width * (hot ? 1.15 : 1), alpha: (Math.round(strength * 16) / 16) * fading(v, on, hot) * (e.stale ? 0.5 : 1),
+    hot, lit, on, width: width * (hot ? 1.15 : 1), alpha: (Math.round(strength * 16) / 16) * crowd * fading(v, on, hot) * (e.stale ? 0.5 : 1),
     colour: hot || blank ? v.c[e.health] : lit ? v.c.dot : v.c.edge,
     dash: blank || e.stale ? [2, 5] : partial(e) ? [7, 4] : null,
   };

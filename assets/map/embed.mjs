@@ -4,7 +4,7 @@
 //   accepts: hello, focus {id, depth}, theme {theme}, token {token}
 // The host is pinned by its first hello: later messages from another origin are ignored.
 import "./map.mjs";
-import { apiPath, basePath, readPreferences, showPreferences } from "./address.mjs";
+import { apiPath, basePath, otlpAddress, readPreferences, showPreferences } from "./address.mjs";
 import { badgeOf, el, logo } from "./dom.mjs";
 import { around, countByState, worst } from "./graph.mjs";
 import { keyActions } from "./keys.mjs";
@@ -51,7 +51,7 @@ function show(snapshot, change) {
   const before = whole;
   whole = snapshot;
   const part = view.focus ? around(snapshot, view.focus, view.depth) : snapshot, focus = snapshot.nodes.find((n) => n.id === view.focus);
-  notice.show(view.focus && !focus ? "focus" : snapshot.nodes.length ? null : "empty", { focus: view.focus, otlp: snapshot.otlp ?? document.body.dataset.otlp ?? "http://127.0.0.1:4317" });
+  notice.show(view.focus && !focus ? "focus" : snapshot.nodes.length ? null : "empty", { focus: view.focus, otlp: snapshot.otlp ?? otlpAddress() });
   map.show(part, before ? change : { structure: true });
   title(part, focus, snapshot);
   const health = { state: focus?.health ?? worst(part.nodes.map((n) => n.health)), counts: countByState(part.nodes) };
@@ -83,7 +83,7 @@ function hear(e) {
   if (data.type === "hello") greet();
   if (data.type === "token") { token = String(data.token ?? ""); stream?.reopen(); }
   if (data.type === "theme") { showPreferences(Object.assign(preferences, { theme: data.theme === "light" ? "light" : "dark" })); map.restyle(); }
-  if (data.type === "focus") { Object.assign(view, { focus: data.id ?? null, depth: Number(data.depth ?? view.depth) || DEPTH }); if (whole) { map.fitNext = true; show(whole, { structure: true }); } }
+  if (data.type === "focus") { Object.assign(view, { focus: data.id ?? null, depth: Number(data.depth ?? view.depth) || DEPTH }); if (whole) { show(whole, { structure: true }); map.fit(); } }
 }
 /** What was said before the hello is said again. */
 function greet() {

@@ -6,7 +6,14 @@ export function drawFar(v) {
   const bands = new Map(v.scene.layout.bands.map((b) => [b.id, b])), fan = new Map();
   for (const e of groupEdges(v.scene, bands)) drawGroupEdge(v, e, bands.get(e.source.slice(1)), bands.get(e.target.slice(1)), fan);
   v.pen.alpha = 1;
-  for (const b of bands.values()) drawGroup(v, b);
+  const size = commonSize(v, [...bands.values()].filter((b) => !b.users));
+  for (const b of bands.values()) drawGroup(v, b, size);
+}
+
+/** One size of text for all groups, so that none looks more important than another. */
+function commonSize(v, bands) {
+  const wanted = (v.mode === "wall" ? v.floorPx * 1.2 : 15) / v.k, lowest = Math.min(...bands.map((b) => b.h)), widest = Math.max(...bands.map((b) => v.pen.measure(textOf(v.scene.group.get(b.id)?.title, b.id), 1, 600) / b.w));
+  return Math.min(wanted, Math.max(lowest * 0.3, 9 / v.k), Math.max(0.9 / (widest + 0.001), 9 / v.k));
 }
 
 /** Paths between groups; a group that is folded already stands for itself. */
@@ -25,22 +32,25 @@ function drawGroupEdge({ pen, c }, e, a, b, fan) {
   pen.fill({ d: `M${x1} ${y1}L${x1 + d} ${y1 - 6}V${y1 + 6}Z` }, colour);
 }
 
-function drawGroup(v, b) {
-  const { pen, c, k } = v, states = statesOf(b), state = worst(states), hot = state !== "ok" && state !== "no_data";
-  const big = Math.min((v.mode === "wall" ? v.floorPx * 1.15 : 15) / k, b.h * 0.3, b.w * 0.15), x = b.x + big * 0.8, narrow = b.w < big * 22;
+function drawGroup(v, b, big) {
+  const { pen, c, k } = v, states = statesOf(b), state = worst(states), hot = state !== "ok" && state !== "no_data", x = b.x + big * 0.8;
   pen.box(b.x, b.y, b.w, b.h, 12, { fill: c.card });
   if (hot) { pen.alpha = c.tint; pen.box(b.x, b.y, b.w, b.h, 12, { fill: c[state] }); pen.alpha = 1; }
   pen.box(b.x, b.y, b.w, b.h, 12, { stroke: hot ? c[state] : c.cardLine, width: (hot ? 1.8 : 1) / k });
-  if (b.users) {
-    pen.icon("user", b.x + b.w / 2 - big, b.y + big, big * 2, c.quiet);
-    return pen.text(String(states.length), b.x + b.w / 2, b.y + big * 4.6, { size: big * 1.3, weight: 600, colour: c.text, align: "center" });
-  }
-  const y = narrow ? b.y + big * 1.9 : b.y + b.h / 2 + big * (hot ? -0.25 : 0.36), tall = b.h > big * 5.4;
+  if (b.users) return drawUsers(v, b, states.length);
+  const title = textOf(v.scene.group.get(b.id)?.title, b.id), beside = b.w > pen.measure(title, big, 600) + big * 14, tall = b.h > big * 5.6;
+  const lines = beside ? (hot ? 2 : 1) : hot && tall ? 3 : 2, y = b.lead ? b.y + big * 1.9 : b.y + b.h / 2 + big * (0.36 - 0.68 * (lines - 1));
   pen.badge(state, x, y - big * 0.84, big);
-  pen.text(textOf(v.scene.group.get(b.id)?.title, b.id), x + big * 1.4, y, { size: big, weight: 600, colour: c.text });
-  if (hot && (!narrow || tall)) pen.text(`${nameOf(worstMember(b, state))} · ${stateWord(state)}`, x + big * 1.4, y + big * 1.35, { size: big * 0.84, weight: 500, colour: c.text });
-  if (narrow) drawTally(v, states, x, y + big * (hot && tall ? 3.1 : 1.7), big * 0.84, 1);
-  else drawTally(v, states, b.x + b.w - big, b.y + b.h / 2 + big * 0.3, big * 0.84, -1);
+  pen.text(title, x + big * 1.4, y, { size: big, weight: 600, colour: c.text });
+  if (hot && (beside || tall)) pen.text(`${nameOf(worstMember(b, state))} · ${stateWord(state)}`, x + big * 1.4, y + big * 1.35, { size: big * 0.84, weight: 500, colour: c.text });
+  if (beside) drawTally(v, states, b.x + b.w - big, b.y + b.h / 2 + big * 0.3, big * 0.84, -1);
+  else drawTally(v, states, x, y + big * 1.36 * (lines - 1), big * 0.84, 1);
+}
+
+function drawUsers({ pen, c, k }, b, count) {
+  const size = Math.min(b.w * 0.4, 26 / k), x = b.x + b.w / 2;
+  pen.icon("user", x - size / 2, b.y + size * 0.5, size, c.quiet);
+  pen.text(String(count), x, b.y + size * 2.3, { size: size * 0.65, weight: 600, colour: c.text, align: "center" });
 }
 
 const membersOf = (b) => b.members.flatMap((n) => n.members ?? [n]);

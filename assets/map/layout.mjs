@@ -1,13 +1,14 @@
 // From the server's positions to what one face shows. The server places cards of 198 x 54; a face may change the size of its
 // cards and stretch or squeeze the gaps, never the order. Pure: no canvas, no DOM.
 
-/** Sizes in world units. `gap` and `row`: how far the gaps between columns and rows may be squeezed and stretched. */
+/** Sizes in world units. `gap` and `row`: how far the gaps between columns and the heights may be squeezed and stretched. */
 export const FACE = {
-  browse: { w: 198, h: 54, userW: 132, gap: [1, 1.9], row: [1, 2.2], title: 25, pad: 11, head: 30, lane: 6, rowMin: 12 },
-  wall: { w: 212, h: 48, userW: 142, gap: [0.62, 1.9], row: [0.72, 2.2], title: 26, pad: 6, head: 6, lane: 6, rowMin: 9 },
-  embed: { w: 176, h: 52, userW: 118, gap: [0.55, 1.6], row: [0.8, 1.8], title: 24, pad: 10, head: 28, lane: 6, rowMin: 10 },
+  browse: { w: 198, h: 54, userW: 132, gap: [1, 1.9], row: [1, 1.45], title: 25, pad: 11, head: 30, lane: 6 },
+  wall: { w: 212, h: 48, userW: 142, gap: [0.62, 1.9], row: [0.83, 1.45], title: 26, pad: 6, head: 6, lane: 6 },
+  embed: { w: 176, h: 52, userW: 118, gap: [0.55, 1.6], row: [0.9, 1.3], title: 24, pad: 10, head: 28, lane: 6 },
 };
-const SERVER = { w: 198, h: 54 }, SAME_COLUMN = 60, FOLDED_GAP = { x: 150, y: 60 };
+const SERVER = { w: 198, h: 54 }, SAME_COLUMN = 60, FOLDED_GAP = { x: 150, y: 47 }, LEAST_BETWEEN = 8;
+const OVERVIEW = { x: 300, y: 96 };
 const clamp = (v, lo, hi) => Math.max(lo, Math.min(hi, v));
 
 /**
@@ -17,10 +18,10 @@ const clamp = (v, lo, hi) => Math.max(lo, Math.min(hi, v));
  */
 export function arrange({ nodes, groups = [] }, face, { room, held, compact = false, nameWidth = () => 0 }) {
   if (!nodes.length) return { boxes: new Map(), bands: [], columns: [], x: 0, y: 0, w: 1, h: 1, stretch: { gap: 1, row: 1 } };
-  const lead = new Set(groups.filter((g) => g.lead).map((g) => g.id)), columns = columnsOf(nodes), rows = rowsOf(nodes, lead);
-  const stretch = held ?? stretchFor(columns, rows, face, room, compact);
+  const lead = new Set(groups.filter((g) => g.lead).map((g) => g.id)), columns = columnsOf(nodes), squeeze = squeezed(nodes, lead, compact);
+  const stretch = held ?? stretchFor(columns, nodes.map((n) => squeeze(n.y)), face, room, compact), top = squeeze(Math.min(...nodes.map((n) => n.y)));
   placeColumns(columns, face, stretch.gap, compact);
-  const rowAt = rowMap(rows, face, stretch.row, compact), boxes = new Map();
+  const rowAt = (y) => face.head + face.title + (squeeze(y) - top) * stretch.row, boxes = new Map();
   for (const c of columns) for (const n of c.members) {
     const free = Math.max(0, c.gap - 26), wide = Math.max(0, Math.min(nameWidth(n), c.w + free) - c.w);
     boxes.set(n.id, { x: c.x, y: rowAt(n.y), w: (n.kind === "user" ? face.userW : face.w) + (n.kind === "user" ? 0 : wide), h: face.h, col: c.col });
@@ -28,6 +29,15 @@ export function arrange({ nodes, groups = [] }, face, { room, held, compact = fa
   separate(columns, boxes, lead, face);
   const bands = bandsOf(nodes, groups, boxes, columns, face);
   return { boxes, bands, columns, stretch, ...extent(boxes, bands, face) };
+}
+
+/** When every band is folded, the group cards stand in reading order in the proportions of the room, not where their bands were. */
+export function overview(nodes, groups, room) {
+  const lead = new Set(groups.filter((g) => g.lead).map((g) => g.id)), cards = nodes.filter((n) => !lead.has(n.domain));
+  if (cards.length < 2 || !cards.every((n) => n.kind === "group")) return nodes;
+  const left = nodes.filter((n) => lead.has(n.domain)), x0 = left.length ? Math.max(...left.map((n) => n.x)) + OVERVIEW.x : 0;
+  const across = Math.max(1, Math.round(Math.sqrt((cards.length * OVERVIEW.y * (room.width / room.height)) / OVERVIEW.x))), place = new Map(cards.map((n, i) => [n.id, i]));
+  return nodes.map((n) => (place.has(n.id) ? { ...n, x: x0 + (place.get(n.id) % across) * OVERVIEW.x, y: Math.floor(place.get(n.id) / across) * OVERVIEW.y } : n));
 }
 
 /** Cards whose left edges are close share a column. */
@@ -47,10 +57,15 @@ function commonest(values) {
   return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
 }
 
-/** The distinct heights of all cards that are not in a full-height block (or of all, when there is nothing else). */
-function rowsOf(nodes, lead) {
-  const inBands = nodes.filter((n) => !lead.has(n.domain));
-  return [...new Set((inBands.length ? inBands : nodes).map((n) => n.y))].sort((a, b) => a - b);
+/** Where folding left empty ground, it is taken out: a map of server heights to heights without long gaps. */
+function squeezed(nodes, lead, compact) {
+  if (!compact) return (y) => y;
+  const inBands = nodes.filter((n) => !lead.has(n.domain)), rows = [...new Set((inBands.length ? inBands : nodes).map((n) => n.y))].sort((a, b) => a - b), at = [rows[0]];
+  for (let i = 1, bottom = rows[0] + SERVER.h; i < rows.length; i++) { at.push(at[i - 1] + rows[i] - rows[i - 1] - Math.max(0, rows[i] - bottom - FOLDED_GAP.y)); bottom = rows[i] + SERVER.h; }
+  return (y) => {
+    const i = Math.max(0, rows.findLastIndex((r) => r <= y)), next = i + 1 < rows.length ? at[i + 1] - at[i] : Infinity;
+    return at[i] + Math.min(y - rows[i], next === Infinity ? y - rows[i] : (next * (y - rows[i])) / (rows[i + 1] - rows[i]));
+  };
 }
 
 const gapBetween = (a, b, compact) => { const gap = Math.max(24, b.from - a.from - SERVER.w); return compact ? Math.min(gap, FOLDED_GAP.x) : gap; };
@@ -66,40 +81,18 @@ function placeColumns(columns, face, stretch, compact) {
   });
 }
 
-/** Steps from row to row: a gap is stretched, an overlap (a card put aside by hand) keeps its share of a card's height. */
-function steps(rows, face, stretch, compact) {
-  return rows.slice(1).map((y, i) => {
-    const gap = y - rows[i] - SERVER.h;
-    return gap < 0 ? ((y - rows[i]) / SERVER.h) * (face.h + face.rowMin) : face.h + Math.max(face.rowMin, (compact ? Math.min(gap, FOLDED_GAP.y) : gap) * stretch);
-  });
-}
-function rowMap(rows, face, stretch, compact) {
-  const at = [face.head + face.title];
-  for (const s of steps(rows, face, stretch, compact)) at.push(at.at(-1) + s);
-  const scale = rows.length > 1 ? (at.at(-1) - at[0]) / (rows.at(-1) - rows[0]) : 1;
-  return (y) => {
-    if (y <= rows[0]) return at[0] + (y - rows[0]) * scale;
-    if (y >= rows.at(-1)) return at.at(-1) + (y - rows.at(-1)) * scale;
-    let lo = 0, hi = rows.length - 1;
-    while (hi - lo > 1) { const mid = (lo + hi) >> 1; rows[mid] <= y ? (lo = mid) : (hi = mid); }
-    return at[lo] + ((y - rows[lo]) / (rows[hi] - rows[lo])) * (at[hi] - at[lo]);
-  };
-}
-
 /** Spare room goes into the gaps, never into the cards. */
-function stretchFor(columns, rows, face, room, compact) {
-  const aspect = room.width / room.height, cards = columns.reduce((s, c) => s + (onlyUsers(c) ? face.userW : face.w), 0);
-  const gaps = columns.slice(1).reduce((s, c, i) => s + gapBetween(columns[i], c, compact), 0) || 1;
-  const height = (row) => face.head + face.title + steps(rows, face, row, compact).reduce((a, b) => a + b, face.h + face.pad);
-  const gap = clamp((height(face.row[0]) * aspect - cards) / gaps, ...face.gap), wanted = (cards + gaps * gap) / aspect;
-  let lo = face.row[0], hi = face.row[1];
-  for (let i = 0; i < 12; i++) { const mid = (lo + hi) / 2; height(mid) < wanted ? (lo = mid) : (hi = mid); }
-  return { gap, row: lo };
+function stretchFor(columns, heights, face, room, compact) {
+  const aspect = room.width / room.height, cards = columns.reduce((sum, c) => sum + (onlyUsers(c) ? face.userW : face.w), 0);
+  const gaps = columns.slice(1).reduce((sum, c, i) => sum + gapBetween(columns[i], c, compact), 0) || 1;
+  const tall = Math.max(...heights) - Math.min(...heights), fixed = face.head + face.title + face.h + face.pad;
+  const gap = clamp(((fixed + tall * face.row[0]) * aspect - cards) / gaps, ...face.gap);
+  return { gap, row: clamp(((cards + gaps * gap) / aspect - fixed) / (tall || 1), ...face.row) };
 }
 
 /** Cards of a full-height block come from a squeezed scale: where two would touch, the column is spread evenly in its order. */
 function separate(columns, boxes, lead, face) {
-  const all = [...boxes.values()], top = Math.min(...all.map((b) => b.y)), bottom = Math.max(...all.map((b) => b.y + b.h)), least = face.h + face.rowMin;
+  const all = [...boxes.values()], top = Math.min(...all.map((b) => b.y)), bottom = Math.max(...all.map((b) => b.y + b.h)), least = face.h + LEAST_BETWEEN;
   for (const c of columns) {
     const stack = c.members.filter((n) => lead.has(n.domain)).map((n) => boxes.get(n.id)).sort((a, b) => a.y - b.y);
     if (!stack.some((b, i) => i && b.y - stack[i - 1].y < least)) continue;
@@ -108,17 +101,28 @@ function separate(columns, boxes, lead, face) {
   }
 }
 
-/** A band goes around its members over the whole width of all bands, or tightly where bands stand side by side. */
+/** A band goes around its members over the whole width of the bands above and below it; where two would overlap, tightly. */
 function bandsOf(nodes, groups, boxes, columns, face) {
   const members = new Map(groups.map((g) => [g.id, []]));
   for (const n of nodes) members.get(n.domain)?.push(n);
-  const bands = groups.filter((g) => members.get(g.id).length).map((g) => around(g, members.get(g.id), boxes, face)), wide = bands.filter((b) => !b.lead);
-  const x = Math.min(...wide.map((b) => b.x)), right = Math.max(...wide.map((b) => b.x + b.w));
-  for (const b of wide) b.beside = wide.some((o) => o !== b && o.y < b.y + b.h && b.y < o.y + o.h);
-  for (const b of wide) if (!b.beside) Object.assign(b, { x, w: right - x });
+  const bands = groups.filter((g) => members.get(g.id).length).map((g) => around(g, members.get(g.id), boxes, face));
+  for (const stack of stacksOf(bands.filter((b) => !b.lead))) {
+    const x = Math.min(...stack.map((b) => b.x)), right = Math.max(...stack.map((b) => b.x + b.w));
+    const clear = stack.every((b) => stack.every((o) => o === b || o.y >= b.y + b.h || b.y >= o.y + o.h));
+    if (clear) for (const b of stack) Object.assign(b, { x, w: right - x });
+  }
   const top = Math.min(...bands.map((b) => b.y)), bottom = Math.max(...bands.map((b) => b.y + b.h));
   for (const b of bands) if (b.lead) Object.assign(b, { y: top, h: bottom - top });
   return bands;
+}
+/** Bands that share some width stand over each other: a stack. */
+function stacksOf(bands) {
+  const stacks = [];
+  for (const b of [...bands].sort((a, c) => a.x - c.x)) {
+    const last = stacks.at(-1);
+    if (last && b.x < last.right) { last.bands.push(b); last.right = Math.max(last.right, b.x + b.w); } else stacks.push({ bands: [b], right: b.x + b.w });
+  }
+  return stacks.map((s) => s.bands);
 }
 function around(group, members, boxes, face) {
   const list = members.map((n) => boxes.get(n.id)), card = members.every((n) => n.kind === "group"), title = card ? face.pad : face.title;

@@ -193,7 +193,13 @@ export class SynopticMap extends HTMLElement {
     if (!set.delete(group)) set.add(group);
     if (this.level === "far" && this.snapshot.nodes.length > CROWD) set.delete(group);
     this.set({ collapsed: set });
+    if (!set.has(group) && this.snapshot.nodes.length > CROWD) this.#approach(group);
     this.#emit("synoptic:collapsed", { ids: [...set] });
+  }
+  /** Goes to the band of a group that was just opened in a large map. */
+  #approach(group) {
+    const band = this.scene.layout.bands.find((b) => b.id === group);
+    if (band) this.#look(fitted(band, this.#room, this.view.largest));
   }
   select(id, what = "node") { if (what === "node") this.focused = id ?? this.focused; this.#emit("synoptic:select", { id, what: id ? what : null }); }
 

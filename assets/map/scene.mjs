@@ -1,7 +1,7 @@
 // From a snapshot and what a person asked for to what is drawn: folding, hiding, places, routes.
 import { SMALLEST_NAME, nameRoom, shownName } from "./cards.mjs";
 import { folded, only } from "./graph.mjs";
-import { arrange } from "./layout.mjs";
+import { arrange, overview } from "./layout.mjs";
 import { measure } from "./pen.mjs";
 import { routeAll } from "./route.mjs";
 
@@ -19,7 +19,7 @@ function contents(snapshot, { collapsed, hidden }) {
 export function buildScene(snapshot, view, face, room, held, font) {
   const scene = contents(snapshot, view), wall = view.mode === "wall";
   const nameWidth = (n) => (n.kind === "user" || wall ? 0 : measure(shownName(n), SMALLEST_NAME, 600, font) + face.w - nameRoom(n, face.w, wall) + 2);
-  scene.layout = arrange({ nodes: scene.nodes, groups: snapshot.groups }, face, { room, held, compact: view.collapsed.size > 0, nameWidth });
+  scene.layout = arrange({ nodes: overview(scene.nodes, snapshot.groups ?? [], room), groups: snapshot.groups }, face, { room, held, compact: view.collapsed.size > 0, nameWidth });
   scene.routes = routeAll(scene.edges, scene.layout, face);
   scene.edges = scene.edges.filter((e) => scene.routes.has(e.id));
   return scene;

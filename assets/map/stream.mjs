@@ -32,7 +32,7 @@ class LiveStream {
   }
 
   /** Seconds since the newest data was true, or null before the first. It keeps growing while nothing arrives. */
-  get ageS() { return this.lastAt === null ? null : (this.#ageAtReceipt ?? 0) + (this.options.now() - this.lastAt) / 1000; }
+  get ageS() { return this.lastAt === null || this.#ageAtReceipt === null ? null : this.#ageAtReceipt + (this.options.now() - this.lastAt) / 1000; }
 
   reopen(url = this.url) { this.url = url; this.#stop(); this.#wait = FIRST_WAIT_MS; this.#open(); }
   close() {

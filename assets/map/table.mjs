@@ -3,14 +3,14 @@
 import { badgeOf, el, iconOf } from "./dom.mjs";
 import { asCsv } from "./export.mjs";
 import { ORDER } from "./graph.mjs";
-import { kindWord, millis, nameOf, percent, rate, share, stateWord, t } from "./words.mjs";
+import { kindWord, millis, nameOf, percent, rate, share, stateWord, t, textOf } from "./words.mjs";
 
 const ROW_PX = 34, SPARE_ROWS = 8;
 const column = (key, read, show, number = true) => ({ key, read, show, number });
 const NODE_COLUMNS = [
   column("health", (n) => ORDER.indexOf(n.health), (n) => [badgeOf(n.health, 15), stateWord(n.health) + (n.stale ? `, ${t("state.stale")}` : "")], false),
   column("name", nameOf, (n) => nameOf(n), false), column("kind", (n) => kindWord(n.kind), (n) => kindWord(n.kind), false),
-  column("domain", (n) => n.domain ?? "", (n) => n.domain ?? "–", false), column("zones", (n) => (n.zones ?? []).join(" "), (n) => (n.zones ?? []).join(", ") || "–", false),
+  column("domain", (n) => n.group, (n) => n.group || "–", false), column("zones", (n) => (n.zones ?? []).join(" "), (n) => (n.zones ?? []).join(", ") || "–", false),
   column("calls_per_s", (n) => n.calls_per_s, (n) => rate(n.calls_per_s)), column("error_ratio", (n) => n.error_ratio, (n) => percent(n.error_ratio)),
   column("p50_ms", (n) => n.p50_ms, (n) => millis(n.p50_ms)), column("p95_ms", (n) => n.p95_ms, (n) => millis(n.p95_ms)), column("p99_ms", (n) => n.p99_ms, (n) => millis(n.p99_ms)),
   column("budget_left", (n) => n.budget_left, (n) => share(n.budget_left)),
@@ -50,8 +50,8 @@ export class TableTwin {
     this.last = [snapshot, passes, selected];
     if (this.node.hidden) return;
     const byId = new Map(snapshot.nodes.map((n) => [n.id, n])), label = (id) => nameOf(byId.get(id) ?? { name: id });
-    const kept = new Set(snapshot.nodes.filter(passes).map((n) => n.id));
-    this.rows = this.#what === "nodes" ? snapshot.nodes.filter((n) => kept.has(n.id))
+    const kept = new Set(snapshot.nodes.filter(passes).map((n) => n.id)), groups = new Map((snapshot.groups ?? []).map((g) => [g.id, textOf(g.title, g.id)]));
+    this.rows = this.#what === "nodes" ? snapshot.nodes.filter((n) => kept.has(n.id)).map((n) => ({ ...n, group: groups.get(n.domain) ?? n.domain ?? "" }))
       : snapshot.edges.filter((e) => kept.has(e.source) || kept.has(e.target)).map((e) => ({ ...e, from: label(e.source), to: label(e.target) }));
     this.selected = selected;
     this.#order();

@@ -1,6 +1,6 @@
 // Entry of the wall: no controls, no cursor, nothing that needs a hand. It must run for a month and heal by itself.
 import "./map.mjs";
-import { apiPath, readPreferences, showPreferences } from "./address.mjs";
+import { apiPath, otlpAddress, readPreferences, showPreferences } from "./address.mjs";
 import { badgeOf, el } from "./dom.mjs";
 import { parseQuery } from "./find.mjs";
 import { countByState, only, ORDER } from "./graph.mjs";
@@ -14,14 +14,14 @@ const SHIFT = [[0, 0], [2, 0], [3, 1], [3, 3], [1, 3], [0, 2], [-2, 2], [-3, 0],
 
 const { dataset } = document.body;
 const map = el("synoptic-map"), header = el("header"), footer = el("footer"), wall = el("div", { class: "wall-sheet" }, header, map, footer);
-const sign = el("span", { class: "sign" }), title = el("h1"), detail = el("p"), time = el("b"), age = el("small");
+const sign = el("span", { class: "sign" }), title = el("h1"), detail = el("p"), time = el("b"), zone = el("i"), age = el("small");
 let snapshot = null, stream = null, lastHeard = null;
 
 async function start() {
   const preferences = readPreferences(), scene = dataset.find ? parseQuery(dataset.find) : null;
   showPreferences(preferences);
   await Promise.all([loadWords(preferences.lang), ...[400, 500, 600].map((w) => document.fonts.load(`${w} 20px Plex`))]);
-  header.append(sign, el("div", { class: "words" }, title, detail), el("div", { class: "clock" }, time, age));
+  header.append(sign, el("div", { class: "words" }, title, detail), el("div", { class: "clock" }, el("div", {}, time, zone), age));
   document.body.replaceChildren(wall);
   const notice = buildNotice(wall);
   measureUp();
@@ -42,7 +42,7 @@ function show(whole, change, scene, notice) {
   if (whole.build && dataset.build && whole.build !== dataset.build) reloadOnce(whole.build);
   snapshot = scene ? only(whole, scene) : whole;
   lastHeard = Date.now();
-  notice.show(snapshot.nodes.length ? null : "empty", { otlp: whole.otlp ?? dataset.otlp ?? "http://127.0.0.1:4317" });
+  notice.show(snapshot.nodes.length ? null : "empty", { otlp: whole.otlp ?? otlpAddress() });
   map.show(snapshot, change);
   showOverall(whole);
   showProblems(whole);
@@ -80,7 +80,8 @@ function beat() {
   document.body.classList.toggle("lost", lost);
   if (map.view.lite !== lost && !new URLSearchParams(location.search).has("lite")) map.set({ lite: lost });
   write(time, clock(now));
-  const where = [zoneName(now), textOf(snapshot?.title) || snapshot?.environment, snapshot?.demo ? t("map.demo") : ""].filter(Boolean).join(" · ");
+  write(zone, zoneName(now));
+  const where = [textOf(snapshot?.title) || snapshot?.environment, snapshot?.demo ? t("map.demo") : ""].filter(Boolean).join(" · ");
   write(age, [lost ? t("wall.lost", clock(lastHeard)) : lastHeard === null ? t("live.no_age") : t("live.age", seconds(stream.ageS)), where].join(" · "));
 }
 
