@@ -23,6 +23,9 @@ class Bounds:
     def __init__(self, numbers: Mapping[int, int] | None = None) -> None:
         self._numbers = dict(numbers or {})
 
+    def __len__(self) -> int:
+        return len(self._numbers)
+
     def missing(self, ladder: Ladder) -> dict[int, int]:
         """The bounds of a ladder that have no number yet, with the numbers they would get."""
         new = [bound for bound in _uppers(ladder) if bound not in self._numbers]
@@ -32,9 +35,10 @@ class Bounds:
         """Takes over what `missing` proposed."""
         self._numbers.update(numbers)
 
-    def of_buckets(self, ladder: Ladder) -> npt.NDArray[np.int16]:
-        """The number of each bucket of a ladder."""
-        return np.array([self._numbers[bound] for bound in _uppers(ladder)], np.int16)
+    def of_buckets(self, ladder: Ladder, proposed: Mapping[int, int] | None = None) -> npt.NDArray[np.int16]:
+        """The number of each bucket of a ladder; `proposed` are numbers not yet added."""
+        numbers = self._numbers | dict(proposed or {})
+        return np.array([numbers[bound] for bound in _uppers(ladder)], np.int16)
 
     def to_buckets(self, ladder: Ladder) -> npt.NDArray[np.int16]:
         """The bucket of a ladder for each number: the one around the bound, if it is not one of its own."""

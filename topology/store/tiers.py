@@ -49,12 +49,16 @@ class Retention:
 
 
 def move_before(tiers: Sequence[Tier], place: int, now_s: float) -> int:
-    """The start below which the windows of a tier move on. It advances in steps of 60 of the next tier's
-    windows at most (an hour, then a day), so that what moves together is sorted together."""
-    last = place + 1 == len(tiers)
-    step = tiers[place].window_s if last else min(60 * tiers[place + 1].window_s, DAY_S)
+    """The start below which the windows of a tier move on; it advances in steps of `move_step_s`."""
     edge = int(now_s) - tiers[place].keep_s
-    return edge - edge % step
+    return edge - edge % move_step_s(tiers, place)
+
+
+def move_step_s(tiers: Sequence[Tier], place: int) -> int:
+    """How much time moves together, so that it is sorted together: sixty of the next tier's windows, a day at most."""
+    if place + 1 == len(tiers):
+        return tiers[place].window_s
+    return max(min(60 * tiers[place + 1].window_s, DAY_S), tiers[place + 1].window_s)
 
 
 def whole_windows(
@@ -72,5 +76,6 @@ def whole_windows(
 
 
 def widen(span: tuple[float, float], window_s: int) -> tuple[int, int]:
-    """The span of whole windows around a span."""
-    return int(span[0] // window_s) * window_s, int(-(-span[1] // window_s)) * window_s
+    """The span of whole windows around a span; none around one without length."""
+    from_s = int(span[0] // window_s) * window_s
+    return from_s, int(-(-span[1] // window_s)) * window_s if span[1] > span[0] else from_s
