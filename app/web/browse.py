@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from html import escape
 from typing import Any
 
-from dash import Dash, dcc, html
+from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.views import Views
-from app.web import viewer
+from app.web import sources, traces, viewer
+from app.web.panel import Panel
+from app.web.sections import data
 from app.web.shells import LANG_TAGS, Shells
+from app.web.wording import Wording
 
-PAGES = re.compile(r"/sources|/traces/[0-9A-Za-z]{1,64}")
+PAGES = re.compile(r"/sources|/traces/([0-9A-Za-z]{1,64})")
+PANEL_AGAIN_MS = 10_000
+SOURCES_AGAIN_MS = 5_000
 
 # Dash's own page has one more inline script, a warning for Internet Explorer.
 INDEX = """<!DOCTYPE html>
@@ -29,7 +37,7 @@ class Page(Dash):
     def interpolate_index(self, **parts: Any) -> str:  # type: ignore[override]
         """The document for the request being answered."""
         language, theme = viewer.language.get(), viewer.theme.get()
-        facts = "".join(f' data-{key}="{value}"' for key, value in self.shells.facts.items())
+        facts = "".join(f' data-{key}="{escape(value)}"' for key, value in self.shells.facts.items())
         first = f'<script nonce="{viewer.nonce.get()}" src="{self.shells.assets}nonce.js"></script>'
         document: str = super().interpolate_index(**parts)
         document = document.replace("<html>", f'<html lang="{LANG_TAGS[language]}" data-theme="{theme}">', 1)
@@ -54,9 +62,12 @@ class Browse:
 
     def __init__(self, views: Views, shells: Shells) -> None:
         self._views, self._shells = views, shells
+        self._w = Wording(shells.say)
+        self._panel = Panel(views, self._w, shells.options.base_path, shells.meta.clock)
+        self._hashes = ""
         self.dash = _dash(shells)
         self.dash.shells = shells
-        self._hashes = ""
+        self._add_callbacks()
 
     def attach(self, app: FastAPI) -> None:
         """Adds Dash's routes and the pages to `app`."""
@@ -67,22 +78,79 @@ class Browse:
 
     def settle(self) -> None:
         """Reads the hashes of Dash's inline scripts, which are known after its first request."""
-        self._hashes = " ".join(f"{one}" for one in self.dash.csp_hashes())
+        self._hashes = " ".join(self.dash.csp_hashes())
 
     def script_hashes(self) -> str:
         """Sources for the policy's `script-src`."""
         return self._hashes
 
     def _layout(self) -> html.Div:
-        return html.Div([dcc.Location(id="url"), html.Div(**{"data-synoptic": "bar"}), html.Div(**{"data-synoptic": "map"})])
+        """The page that the request was made on, or the map where the browser does not tell."""
+        path = viewer.page.get()
+        page = html.Div(self._page(path), id="page")
+        return html.Div([dcc.Location(id="url", refresh=False), dcc.Store(id="shown", data=path), page])
+
+    def _page(self, path: str) -> list[Component]:
+        bar = html.Header(className="bar", **data(data_synoptic="bar"))
+        found = PAGES.fullmatch(path)
+        if found is None:
+            return [html.Div([bar, *self._map()], className="browse")]
+        content = self._trace(found[1]) if found[1] else self._sources()
+        again = [] if found[1] else [dcc.Interval(id="sources-again", interval=SOURCES_AGAIN_MS)]
+        return [html.Div([bar, html.Main(content, className="sheet", id="sheet"), *again], className="browse")]
+
+    def _map(self) -> list[Component]:
+        view = {"window": viewer.window.get(), "theme": viewer.theme.get()}
+        edge = html.Div(
+            className="panel-edge", role="separator", tabIndex=0,
+            **data(aria_orientation="vertical", aria_label=self._w("panel.width")),
+        )  # fmt: skip
+        return [
+            html.Main(className="stage", **data(data_synoptic="map", data_otlp=self._shells.options.otlp_grpc)),
+            html.Aside([edge, html.Div(id="panel", className="panel-content")], id="panel-frame", className="panel",
+                       hidden=True, **data(aria_label=self._w("panel.label"))),
+            dcc.Store(id="selection"), dcc.Store(id="view", data=view),
+            dcc.Interval(id="again", interval=PANEL_AGAIN_MS, disabled=True),
+        ]  # fmt: skip
+
+    def _sources(self) -> list[Component]:
+        return sources.page(self._views.sources(), self._views.quality(), self._shells.options, self._w)
+
+    def _trace(self, trace_id: str) -> list[Component]:
+        trace = self._views.trace(trace_id)
+        health = {node["id"]: node["health"] for node in self._views.snapshot()["nodes"]} if trace else {}
+        return traces.page(trace, health, self._w)
+
+    def _add_callbacks(self) -> None:
+        @self.dash.callback(
+            Output("panel", "children"), Output("panel-frame", "hidden"), Output("again", "disabled"),
+            Input("selection", "data"), Input("view", "data"), Input("again", "n_intervals"), prevent_initial_call=True,
+        )  # fmt: skip
+        async def panel(selection: Any, view: Any, _again: Any) -> tuple[list[Component], bool, bool]:
+            content = await self._panel.content(selection, view)
+            return content, not content, not content
+
+        @self.dash.callback(
+            Output("sheet", "children"), Input("sources-again", "n_intervals"), prevent_initial_call=True
+        )
+        async def sources_again(_again: Any) -> list[Component]:
+            return await asyncio.to_thread(self._sources)
+
+        @self.dash.callback(
+            Output("page", "children"), Input("url", "pathname"), State("shown", "data"), prevent_initial_call=False
+        )
+        async def page(pathname: Any, shown: Any) -> Any:
+            path = "/" + str(pathname or "/").removeprefix(self._shells.options.base_path).removeprefix("/")
+            return no_update if path == shown else await asyncio.to_thread(self._page, path)
 
 
 def _dash(shells: Shells) -> Page:
     entry = {"src": f"{shells.assets}map/browse.mjs", "type": "module"}
     return Page(
         "synoptic", backend="fastapi", server=False, assets_folder=str(shells.options.assets.resolve()),
-        assets_url_path=f"assets/{shells.build}", assets_path_ignore=["map", "vendor", "fonts", "i18n"],
-        assets_ignore=r"^(nonce\.js|wall\.css|embed\.css)$", external_scripts=[entry], update_title=None,
+        assets_url_path=f"assets/{shells.build}", assets_path_ignore=["map", "vendor", "fonts", "i18n", "icons"],
+        assets_ignore=r"^(nonce\.js|wall\.css|embed\.css)$", external_scripts=[entry],
+        update_title=None,  # type: ignore[arg-type]
         requests_pathname_prefix=shells.options.base_path, routes_pathname_prefix="/", title="Synoptic",
         suppress_callback_exceptions=True, index_string=INDEX, add_log_handler=False, enable_mcp=False,
     )  # fmt: skip

@@ -32,7 +32,7 @@ class WebOptions:
     allowed_hosts: tuple[str, ...] = ()
     language: str = "en"
     theme: str = "dark"
-    otlp_grpc: str = "127.0.0.1:4317"
+    otlp_grpc: str = "http://127.0.0.1:4317"
     otlp_http: str = "http://127.0.0.1:4318"
     demo: bool = False
     write_positions: bool = True

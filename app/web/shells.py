@@ -34,7 +34,7 @@ class Shells:
             "api": self.options.base_path + "api/v1/", "base": self.options.base_path, "assets": self.assets,
             "build": self.build, "version": self.meta.version, "lang": viewer.language.get(),
             "theme": viewer.theme.get(), "demo": "1" if self.options.demo else "",
-            "otlp-grpc": self.options.otlp_grpc, "otlp-http": self.options.otlp_http,
+            "otlp": self.options.otlp_grpc, "otlp-http": self.options.otlp_http,
         }  # fmt: skip
 
     def wall(self, scene: str = "") -> HTMLResponse:
@@ -49,11 +49,11 @@ class Shells:
         """What a person sees at an address that does not exist."""
         say, home = self.say, escape(self.options.base_path)
         body = (
-            f'<main class="lost-page"><h1>{escape(say("error.not_found.title"))}</h1>'
+            f'<main class="sheet missing"><h1>{escape(say("error.not_found.title"))}</h1>'
             f'<p>{escape(say("error.not_found.text"))}</p>'
             f'<p><a href="{home}">{escape(say("error.home"))}</a></p></main>'
         )
-        return HTMLResponse(self._document("missing", "", body, ("panel",)), 404)
+        return HTMLResponse(self._document("missing", "", body, ("side", "sheets")), 404)
 
     def _face(self, face: str, styles: tuple[str, ...], extra: Mapping[str, str]) -> HTMLResponse:
         entry = f"{self.assets}map/{face}.mjs"

@@ -32,8 +32,12 @@ async def asgi_get(app: ASGIApp, path: str) -> tuple[int, list[tuple[bytes, byte
     """Status, headers and body of a GET from inside the process."""
     got: list[Message] = []
 
+    request: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not request:
+            await asyncio.Event().wait()  # this client never leaves
+        return request.pop()
 
     async def send(message: Message) -> None:
         got.append(message)

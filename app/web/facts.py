@@ -1,0 +1,107 @@
+"""What the panel shows of a node or a path, asked from the engine in one go. Blocking: call it in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.views import Json, Views
+from app.web.options import WINDOWS_S
+
+CHART_S = {60: (900, 10), 300: (5400, 60), 900: (10_800, 120), 3600: (43_200, 600)}
+DAY_S = 86_400
+SIGNALS = ("calls", "errors", "p95", "saturation")
+TRACES = 6
+LINES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A checked selection: which node or path, over which window, ending when (None is now)."""
+
+    id: str
+    path: bool
+    window_s: int
+    at_s: float | None
+
+    @classmethod
+    def of(cls, selection: Any, view: Any) -> Asked | None:
+        """From what the browser sent, which may be anything; None when nothing is selected."""
+        chosen, seen = (item if isinstance(item, dict) else {} for item in (selection, view))
+        identity, at_s = chosen.get("id"), seen.get("at")
+        if not isinstance(identity, str) or not identity:
+            return None
+        window_s = WINDOWS_S.get(str(seen.get("window")), WINDOWS_S["5m"])
+        moment = float(at_s) if isinstance(at_s, int | float) and 0 < at_s < 4e9 else None
+        return cls(identity, chosen.get("what") == "edge", window_s, moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The golden signals as columns, and the same time yesterday; None where the engine has none."""
+
+    now: Json | None
+    yesterday: Json | None
+    step_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """Everything the panel says about one node. `around` maps ids to the nodes of the snapshot."""
+
+    node: Json
+    around: Mapping[str, Json]
+    groups: Mapping[str, Json]
+    trend: Trend
+    traces: list[Json]
+    example: Json | None
+    lines: list[Json]
+
+
+@dataclass(frozen=True, slots=True)
+class PathFacts:
+    """Everything the panel says about one path between two nodes."""
+
+    edge: Json
+    around: Mapping[str, Json]
+    trend: Trend
+
+
+def node_facts(views: Views, asked: Asked, now_s: float) -> NodeFacts | None:
+    """None when the node is not known in this window."""
+    node = views.service(asked.id, asked.window_s, asked.at_s)
+    if node is None:
+        return None
+    snapshot = views.snapshot(asked.window_s, asked.at_s)
+    trend = _trend(views, asked, now_s)
+    end_s = asked.at_s or now_s
+    traces = views.traces(asked.id, from_s=end_s - CHART_S[asked.window_s][0], to_s=end_s, limit=TRACES)
+    chosen = max(traces, key=_telling, default=None)
+    lines = views.logs(asked.id, from_s=end_s - CHART_S[asked.window_s][0], to_s=end_s, limit=LINES)
+    return NodeFacts(
+        node, {one["id"]: one for one in snapshot["nodes"]}, {one["id"]: one for one in snapshot.get("groups", [])},
+        trend, traces, views.trace(chosen["trace_id"]) if chosen else None, lines,
+    )  # fmt: skip
+
+
+def path_facts(views: Views, asked: Asked, now_s: float) -> PathFacts | None:
+    """None when the path is not known in this window."""
+    snapshot = views.snapshot(asked.window_s, asked.at_s)
+    edge = next((one for one in snapshot["edges"] if one["id"] == asked.id), None)
+    if edge is None:
+        return None
+    return PathFacts(edge, {one["id"]: one for one in snapshot["nodes"]}, _trend(views, asked, now_s))
+
+
+def _telling(trace: Json) -> tuple[bool, float]:
+    """A failed trace tells most, then a slow one."""
+    return bool(trace["failed"]), trace["duration_ms"]
+
+
+def _trend(views: Views, asked: Asked, now_s: float) -> Trend:
+    span_s, step_s = CHART_S[asked.window_s]
+    end_s = (asked.at_s or now_s) // step_s * step_s
+    now = views.series(asked.id, SIGNALS, end_s - span_s, end_s, step_s)
+    yesterday = views.series(asked.id, SIGNALS, end_s - span_s - DAY_S, end_s - DAY_S, step_s)
+    return Trend(now, yesterday, step_s)

@@ -1,0 +1,149 @@
+"""The panel at the right of the map: everything known about the chosen node or path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from app.views import Json, Views
+from app.web import sections
+from app.web.facts import Asked, NodeFacts, PathFacts, node_facts, path_facts
+from app.web.language import spoken
+from app.web.signals import charts
+from app.web.wording import UNKNOWN, Wording
+
+Parts = list[Component | None]
+
+
+class Panel:
+    """Makes the panel's content. `base` is the published base path, `clock` tells the time."""
+
+    def __init__(self, views: Views, w: Wording, base: str, clock: Callable[[], float]) -> None:
+        self._views, self._w, self._base, self._clock = views, w, base, clock
+
+    async def content(self, selection: Any, view: Any) -> list[Component]:
+        """The elements for what is selected; nothing when nothing is."""
+        asked = Asked.of(selection, view)
+        if asked is None:
+            return []
+        find = path_facts if asked.path else node_facts
+        found = await asyncio.to_thread(find, self._views, asked, self._clock())
+        if found is None:
+            return self._unknown(asked)
+        parts = self._node(found) if isinstance(found, NodeFacts) else self._path(found)
+        return [part for part in parts if part is not None]
+
+    def _node(self, facts: NodeFacts) -> Parts:
+        node, w = facts.node, self._w
+        return [
+            self._head(node, sections.name_of(node), self._about(facts), origin=node.get("origin", False)),
+            sections.why(node),
+            self._felt(facts),
+            self._figures(node),
+            charts(facts.trend, node, w),
+            sections.neighbours("source", node["callers"], facts.around, _calls, w),
+            sections.neighbours("target", node["callees"], facts.around, _time, w),
+            sections.operations(node["operations"], w),
+            sections.examples(facts.traces, facts.example, facts.around, self._base, w),
+            sections.log_lines(facts.lines, self._base, w),
+            sections.instances(node["instances"], w),
+            sections.provenance(node, w),
+        ]
+
+    def _path(self, facts: PathFacts) -> Parts:
+        edge, w = facts.edge, self._w
+        ends = [facts.around.get(edge[side]) for side in ("source", "target")]
+        names = " → ".join(sections.name_of(end) if end else UNKNOWN for end in ends)
+        about = " · ".join([w("panel.path"), *edge.get("protocols", ())])
+        links = [html.Li([html.Span(w(key), className="quiet"), sections.go_to(end)])
+                 for key, end in zip(("panel.from", "panel.to"), ends, strict=True) if end]  # fmt: skip
+        return [
+            self._head(edge, names, about),
+            sections.why(edge),
+            html.Ul(links, className="ends"),
+            _facts_list(self._path_figures(edge)),
+            charts(facts.trend, edge, w),
+            sections.provenance(edge, w),
+        ]
+
+    def _head(self, item: Json, name: str, about: str, origin: bool = False) -> html.Header:
+        w = self._w
+        title: list[Component | str] = [html.Span(name, className="title", title=name)]
+        if origin:
+            title.append(html.Em(w("panel.origin"), className="origin"))
+        words = w("state." + item["health"]) + (f" · {w('panel.stale')}" if item.get("stale") else "")
+        return html.Header(
+            [
+                sections.sign(item["health"], words, large=True),
+                html.Div([html.H2(title), html.P(f"{words} · {about}", title=about)]),
+                sections.tools(w),
+            ],
+            className="p-head",
+        )
+
+    def _about(self, facts: NodeFacts) -> str:
+        node, w = facts.node, self._w
+        group = facts.groups.get(node["domain"], {})
+        other = node["name"] if sections.name_of(node) != node["name"] else ""
+        zones = w("panel.zones", ", ".join(node["zones"])) if node["zones"] else ""
+        words = [w("kind." + node["kind"]), spoken(group.get("title"), node["domain"] or ""), other, zones]
+        return " · ".join(word for word in words if word)
+
+    def _felt(self, facts: NodeFacts) -> Component | None:
+        source = facts.around.get(facts.node.get("feels") or "")
+        if source is None:
+            return None
+        return html.P([html.I(className="glyph glyph-feels"), self._w("panel.feels"), " ", sections.go_to(source)],
+                      className="felt")  # fmt: skip
+
+    def _figures(self, node: Json) -> Component | None:
+        w = self._w
+        runbook = sections.safe_link(w("panel.runbook"), node.get("runbook"))
+        rows: list[tuple[str, Component | str]] = [
+            (w("panel.budget"), w.share(node.get("budget_left"))),
+            (w("panel.p50_p99"), f"{w.millis(node['p50_ms'])} / {w.millis(node['p99_ms'])}"),
+            (w("panel.self"), w.millis(node.get("self_ms"))),
+            (w("panel.originated"), w.percent(_part(node.get("originated_errors"), node["errors"]))),
+        ]
+        if node.get("owner"):
+            rows.append((w("panel.owner"), node["owner"]))
+        if runbook is not None:
+            rows.append((w("panel.runbook"), runbook))
+        return _facts_list(rows)
+
+    def _path_figures(self, edge: Json) -> list[tuple[str, Component | str]]:
+        w = self._w
+        rows: list[tuple[str, Component | str]] = [
+            (w("panel.client_p95"), w.millis(edge.get("client_p95_ms"))),
+            (w("panel.server_p95"), w.millis(edge.get("server_p95_ms"))),
+            (w("panel.cross_zone"), w.share(_part(edge.get("cross_zone_calls"), edge["calls"]))),
+        ]
+        if edge.get("protection"):
+            rows.append((w("panel.protection"), w("panel.protection." + edge["protection"])))
+        return rows
+
+    def _unknown(self, asked: Asked) -> list[Component]:
+        w = self._w
+        words = html.Div([html.H2(asked.id), html.P(w("panel.gone"))])
+        head = html.Header([sections.sign("no_data", "", large=True), words, sections.tools(w)], className="p-head")
+        return [head, html.P(w("panel.gone.text"), className="why state-no_data")]
+
+
+def _facts_list(rows: list[tuple[str, Component | str]]) -> html.Dl:
+    return html.Dl([html.Div([html.Dt(key), html.Dd(value)]) for key, value in rows], className="facts-list")
+
+
+def _part(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _calls(edge: Json) -> float:
+    return edge["calls_per_s"] or 0.0
+
+
+def _time(edge: Json) -> float:
+    return (edge["calls_per_s"] or 0.0) * (edge.get("p95_ms") or 0.0)

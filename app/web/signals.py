@@ -1,0 +1,105 @@
+"""The golden signals of a node or path as charts in the panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from app.figures import AXIS_PX, PLOT_PX, Signal, signal_figure
+from app.views import Json
+from app.web import viewer
+from app.web.facts import Trend
+from app.web.wording import Wording
+
+Value = float | None
+CONFIG: Any = {"displayModeBar": False, "responsive": True, "showTips": False}
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    key: str
+    read: Callable[[Json, int], list[Value]]
+    say: Callable[[Value], str]
+    floor: float
+    objective: str = ""
+
+
+def charts(trend: Trend, item: Json, w: Wording) -> html.Section | None:
+    """Calls, errors, latency, and saturation where it is known, over one time axis; None without any data."""
+    if trend.now is None:
+        return None
+    known = [chart for chart in _all(w) if _any(chart.read(trend.now, trend.step_s)) or chart.key != "saturation"]
+    drawn = [_figure(chart, trend, item, w, axis=place >= len(known) - 2) for place, chart in enumerate(known)]
+    return html.Section([_title(trend, item, w), html.Div(drawn, className="charts")], className="signals")
+
+
+def _all(w: Wording) -> tuple[_Chart, ...]:
+    return (
+        _Chart("calls", _per_second, w.rate, 1.0),
+        _Chart("errors", _ratio, w.percent, 0.002, "error_ratio"),
+        _Chart("p95", lambda columns, _: list(columns.get("p95", ())), w.millis, 1.0, "p95_ms"),
+        _Chart("saturation", lambda columns, _: list(columns.get("saturation", ())), w.share, 1.0),
+    )
+
+
+def _title(trend: Trend, item: Json, w: Wording) -> html.H3:
+    times = (trend.now or {}).get("times", ())
+    legend: list[Component | str] = [w("panel.last", w.duration(len(times) * trend.step_s))]
+    if trend.yesterday and any(_any(chart.read(trend.yesterday, trend.step_s)) for chart in _all(w)):
+        legend += [html.I(className="dash"), w("panel.yesterday")]
+    if item.get("objective"):
+        legend += [html.I(className="dash long"), w("panel.objective")]
+    return html.H3([w("panel.signals"), html.Span(legend)])
+
+
+def _figure(chart: _Chart, trend: Trend, item: Json, w: Wording, axis: bool) -> html.Figure:
+    columns = trend.now or {}
+    values = chart.read(columns, trend.step_s)
+    before = chart.read(trend.yesterday, trend.step_s) if trend.yesterday else []
+    objective = (item.get("objective") or {}).get(chart.objective)
+    guilty = _guilty(item) == chart.key
+    signal = Signal(
+        columns["times"], values, [chart.say(value) for value in values], before, objective, chart.floor,
+        item["health"] if guilty else "quiet",
+    )  # fmt: skip
+    newest = next((value for value in reversed(values) if value is not None), None)
+    figure = signal_figure(signal, viewer.theme.get(), viewer.zone.get(), axis)
+    height = f"{PLOT_PX + (AXIS_PX if axis else 0)}px"
+    caption = [html.Span(w("panel.signal." + chart.key)), html.B(chart.say(_now(chart.key, item, newest)))]
+    return html.Figure(
+        [
+            html.Figcaption(caption, className=f"guilty state-{item['health']}" if guilty else ""),
+            dcc.Graph(figure=figure, config=CONFIG, style={"height": height}, id=f"signal-{chart.key}"),
+        ]
+    )
+
+
+def _now(key: str, item: Json, newest: Value) -> Value:
+    """The figure of the window where the node has one, so that panel and map say the same."""
+    known = {"calls": "calls_per_s", "errors": "error_ratio", "p95": "p95_ms"}
+    value: Value = item.get(known[key]) if key in known else newest
+    return value
+
+
+def _guilty(item: Json) -> str:
+    """Which signal the health is about: failures if they are more than a few, else the latency."""
+    if item["health"] in ("ok", "no_data"):
+        return ""
+    return "errors" if (item.get("error_ratio") or 0) > 0.01 else "p95"
+
+
+def _per_second(columns: Json, step_s: int) -> list[Value]:
+    return [None if count is None else count / step_s for count in columns.get("calls", ())]
+
+
+def _ratio(columns: Json, _step_s: int) -> list[Value]:
+    pairs: Sequence[tuple[Value, Value]] = list(zip(columns.get("errors", ()), columns.get("calls", ()), strict=False))
+    return [errors / calls if errors is not None and calls else None for errors, calls in pairs]
+
+
+def _any(values: Sequence[Value]) -> bool:
+    return any(value is not None for value in values)

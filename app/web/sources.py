@@ -1,0 +1,83 @@
+"""The page of the sources: what every collector delivers, and what was lost, merged, refused or is waiting."""
+
+from __future__ import annotations
+
+from dash import html
+from dash.development.base_component import Component
+
+from app.views import Json
+from app.web import sections
+from app.web.options import WebOptions
+from app.web.wording import UNKNOWN, Wording, amount
+
+HEALTH = {"ok": "ok", "waiting": "no_data", "degraded": "at_risk", "failed": "burning", "off": "no_data"}
+TROUBLE = ("lost_parents", "late", "overflow", "refused", "rejected", "malformed", "dropped")
+
+
+def page(sources: list[Json], quality: Json, options: WebOptions, w: Wording) -> list[Component]:
+    """The content of `/sources`."""
+    nothing_yet = not any(source["state"] in ("ok", "degraded") for source in sources)
+    return [
+        html.Header([html.H1(w("sources.title")), html.P(_summary(sources, w), className="quiet")]),
+        *([_first_step(options, w)] if nothing_yet else []),
+        html.Div([_source(source, w) for source in sources], className="sources"),
+        html.Section([html.H2(w("sources.quality")), html.P(w("sources.quality.about"), className="quiet"),
+                      html.Div([_counter(*item, w) for item in quality.items()], className="counters")]),
+    ]  # fmt: skip
+
+
+def _summary(sources: list[Json], w: Wording) -> str:
+    counts = {state: sum(source["state"] == state for source in sources) for state in HEALTH}
+    return " · ".join(w(f"sources.count.{state}", count) for state, count in counts.items() if count)
+
+
+def _source(source: Json, w: Wording) -> html.Article:
+    state = HEALTH.get(source["state"], "no_data")
+    word = w("sources.state." + source["state"])
+    head = html.Header([sections.sign(state, word, large=True),
+                        html.Div([html.H2(source["name"]), html.P(f"{word} · {source['kind']}", className="quiet")])])
+    facts: list[tuple[str, str]] = [
+        (w("sources.rate"), w.rate(source.get("rate_per_s"))),
+        (w("sources.lag"), w.duration(source.get("lag_s"))),
+        (w("sources.last_seen"), w.day_and_clock(source.get("last_seen"))),
+    ]
+    error = source.get("last_error")
+    return html.Article(
+        [
+            head,
+            html.P(w(f"sources.about.{source['state']}"), className="quiet"),
+            html.Dl([html.Div([html.Dt(key), html.Dd(value)]) for key, value in facts], className="facts-list"),
+            html.P([html.B(w("sources.last_error")), " ", html.Code(str(error))], className="why state-" + state)
+            if error else None,
+            html.Ul([_chip(name, value, w) for name, value in source.get("counters", {}).items()], className="chips"),
+        ],
+        className=f"source state-{state}",
+    )  # fmt: skip
+
+
+def _chip(name: str, value: object, w: Wording) -> html.Li:
+    key = "sources.counter." + name
+    return html.Li([html.B(_number(value)), " ", w(key) if key in w.say else name.replace("_", " ")])
+
+
+def _counter(name: str, value: object, w: Wording) -> html.Div:
+    key = f"sources.quality.{name}"
+    loud = name in TROUBLE and isinstance(value, int | float) and value > 0
+    title = w(key) if key in w.say else name.replace("_", " ")
+    text = w(key + ".text") if key + ".text" in w.say else ""
+    return html.Div([html.B(_number(value)), html.H3(title), html.P(text)], className="loud" if loud else "")
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return UNKNOWN if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) and abs(value) < 1e7 else amount(value)
+
+
+def _first_step(options: WebOptions, w: Wording) -> html.Section:
+    command = f"export OTEL_EXPORTER_OTLP_ENDPOINT={options.otlp_grpc}\nexport OTEL_SERVICE_NAME=my-service"
+    return html.Section(
+        [html.H2(w("sources.empty")), html.P(w("sources.empty.text", options.otlp_grpc, options.otlp_http)),
+         html.Pre(command, tabIndex=0)],
+        className="first-step",
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""The page of one trace: its waterfall with the critical path, every span with its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dash import html
+from dash.development.base_component import Component
+
+from app.critical_path import critical_path
+from app.views import Json
+from app.web.waterfall import rows, waterfall
+from app.web.wording import Wording
+
+MOST_SHARES = 6
+
+
+def page(trace: Json | None, health: Mapping[str, str], w: Wording) -> list[Component]:
+    """The content of `/traces/<id>`. `health` maps service ids to their state."""
+    if trace is None:
+        return [html.Header([html.H1(w("trace.missing")), html.P(w("trace.missing.text"), className="quiet")])]
+    mark = html.Span([html.I(className="plate plate-exhausted"), w("trace.failed")], className="with")
+    failed: list[Component | str] = [" · ", mark] if trace["failed"] else []
+    services = {span["service"] for span in trace["spans"]}
+    facts = [w.day_and_clock(trace["at"]), w.millis(trace["duration_ms"]), w("trace.spans", len(trace["spans"])),
+             w("trace.services", len(services))]  # fmt: skip
+    return [
+        html.Header([
+            html.H1([html.B(trace["service"]), " ", trace["operation"]]),
+            html.P(_line(facts, trace["trace_id"], failed), className="quiet"),
+        ]),
+        _shares(trace, w),
+        html.Div([_scale(trace, w), waterfall(rows(trace), w, health, details=True)], className="trace"),
+        html.P(w("trace.about"), className="quiet"),
+    ]  # fmt: skip
+
+
+def _shares(trace: Json, w: Wording) -> html.Section:
+    """Whose time the critical path is, by service."""
+    services = {span["span_id"]: span["service"] for span in trace["spans"]}
+    spent: dict[str, float] = {}
+    for stretch in critical_path(trace["spans"]):
+        service = services[stretch.span_id]
+        spent[service] = spent.get(service, 0.0) + stretch.to_ms - stretch.from_ms
+    whole = sum(spent.values()) or 1.0
+    ranked = sorted(spent.items(), key=lambda item: -item[1])[:MOST_SHARES]
+    lines = [
+        html.Li([
+            html.B(service), html.Span(html.I(style={"width": f"{time_ms / whole * 100:.2f}%"}), className="track"),
+            html.Span(w.millis(time_ms)), html.Span(w.share(time_ms / whole)),
+        ])
+        for service, time_ms in ranked
+    ]  # fmt: skip
+    return html.Section([html.H2(w("trace.shares")), html.Ul(lines, className="path-shares")])
+
+
+def _scale(trace: Json, w: Wording) -> html.Div:
+    quarters = [html.Span(w.millis(trace["duration_ms"] * part / 4)) for part in range(5)]
+    return html.Div([html.Span(w("trace.span")), html.Div(quarters), html.Span(w("trace.duration"))], className="scale")
+
+
+def _line(words: list[str], trace_id: str, failed: list[Component | str]) -> list[Component | str]:
+    return [" · ".join(words), " · ", html.Code(trace_id), *failed]
