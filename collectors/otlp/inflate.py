@@ -10,6 +10,7 @@ from collectors.otlp.refusal import TooLarge
 from topology.errors import MalformedInput
 
 GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MEMBER = b"\x1f\x8b\x08"
 GZIP_WBITS = 31
 ZLIB_WBITS = 15
 TRAILER_BYTES = 8
@@ -20,20 +21,19 @@ DEFLATE_MAX_RATIO = 1032
 def gunzip(data: bytes, limit_bytes: int) -> bytes:
     """The content of a gzip stream; TooLarge over the limit, MalformedInput when damaged.
 
-    libdeflate needs to know the size beforehand. The trailer claims one; a claim that does not fit the stream
-    (several members, a lie) sends the stream to zlib, piece by piece.
+    libdeflate needs to know the size beforehand, and reads one member. The trailer claims a size; when the claim
+    cannot be right, or a second member may follow, zlib reads the stream piece by piece.
     """
     claimed = gzip_size(data)
+    if not 0 < claimed <= DEFLATE_MAX_RATIO * len(data) or data.find(GZIP_MEMBER, 1) > 0:
+        return inflate(data, limit_bytes, GZIP_WBITS)
     if claimed > limit_bytes:
         raise TooLarge(f"the body is over {limit_bytes} bytes after decompression")
-    if 0 < claimed <= DEFLATE_MAX_RATIO * len(data):
-        try:
-            content = deflate.gzip_decompress(data, claimed)
-        except deflate.DeflateError:
-            return inflate(data, limit_bytes, GZIP_WBITS)
-        if len(content) == claimed and deflate.crc32(content) == int.from_bytes(data[-8:-4], "little"):
-            return bytes(content)
-    return inflate(data, limit_bytes, GZIP_WBITS)
+    try:
+        content = deflate.gzip_decompress(data, claimed)
+    except deflate.DeflateError:
+        return inflate(data, limit_bytes, GZIP_WBITS)
+    return bytes(content) if len(content) == claimed else inflate(data, limit_bytes, GZIP_WBITS)
 
 
 def gzip_size(data: bytes) -> int:

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from collectors.otlp.resource import parsed, sender_of, text_of
+from collectors.otlp.resources import identify as identify_resource
+from collectors.otlp.values import NANOS, moment, parse, text, texts
 from topology.masking import mask as mask_text
-from topology.model import LogKey, Service
+from topology.model import LogKey, Resource, Service
 
 WINDOW_S = 10
 KEPT_LINES = 100
 MAX_BODY_CHARS = 2000
 MARGIN_CHARS = 512
 """Masked beyond what is kept, so that a number across the cut is whole when it is looked at."""
-NANOS = 1_000_000_000
 
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 ERRORS = frozenset(("error", "fatal"))
@@ -61,20 +61,20 @@ class _Reader:
     received_s: float
     keep: int
     counts: Counter[tuple[LogKey, int]] = field(default_factory=Counter)
-    newest: list[tuple[int, int, LogRecord, Service, str]] = field(default_factory=list)
+    newest: list[tuple[int, int, LogRecord, Resource]] = field(default_factory=list)
     seen: int = 0
 
-    def read(self, records: Sequence[LogRecord], service: Service, instance: str) -> None:
+    def read(self, records: Sequence[LogRecord], sender: Resource) -> None:
         for record in records:
-            nanos = record.time_unix_nano or record.observed_time_unix_nano or int(self.received_s * NANOS)
+            nanos = moment(record.time_unix_nano or record.observed_time_unix_nano, self.received_s)
             level = level_of(record.severity_number, record.severity_text)
             start_s = nanos // NANOS // WINDOW_S * WINDOW_S
-            self.counts[LogKey(service, level), start_s] += 1
+            self.counts[LogKey(sender.service, level), start_s] += 1
             self.seen += 1
             if level in ERRORS and self.keep:
-                self._keep((nanos, self.seen, record, service, instance))
+                self._keep((nanos, self.seen, record, sender))
 
-    def _keep(self, line: tuple[int, int, LogRecord, Service, str]) -> None:
+    def _keep(self, line: tuple[int, int, LogRecord, Resource]) -> None:
         if len(self.newest) < self.keep:
             heapq.heappush(self.newest, line)
         else:
@@ -82,49 +82,56 @@ class _Reader:
 
 
 def read_logs(
-    body: bytes, received_s: float, keep: int = KEPT_LINES, mask: Callable[[str], str] = mask_text
+    body: bytes, received_s: float, keep: int = KEPT_LINES, mask: Callable[[str], str] = mask_text,
+    identify: Callable[[Mapping[str, str]], Resource] = identify_resource,
 ) -> LogBatch:
     """What is kept of an uncompressed ExportLogsServiceRequest; MalformedInput when it is none.
 
-    A record without any time counts at `received_s` (epoch seconds). At most `keep` error lines are returned.
+    A record without a time, or from the future, counts at `received_s` (epoch seconds). At most `keep`
+    error lines are returned.
     """
     request = ExportLogsServiceRequest()
-    parsed(request, body)
+    parse(request, body)
     reader = _Reader(received_s, keep)
     for resource_logs in request.resource_logs:
-        sender = sender_of(resource_logs.resource.attributes)
+        sender = identify(texts(resource_logs.resource.attributes))
         for scope_logs in resource_logs.scope_logs:
-            reader.read(scope_logs.log_records, sender.service, sender.instance)
+            reader.read(scope_logs.log_records, sender)
     errors = [
-        _line(nanos, record, service, instance, mask)
-        for nanos, _, record, service, instance in sorted(reader.newest, key=lambda line: line[:2], reverse=True)
+        _line(nanos, record, sender, mask)
+        for nanos, _, record, sender in sorted(reader.newest, key=lambda line: line[:2], reverse=True)
     ]
     return LogBatch(reader.counts, errors, reader.seen)
 
 
-def level_of(number: int, text: str) -> str:
+def level_of(number: int, word: str) -> str:
     """The level of a severity: by number (data model: four to a level), else by text, else info."""
     if 1 <= number <= 24:
         return LEVELS[(number - 1) // 4]
-    word = text.strip().lower().rstrip("0123456789")
-    return _LEVEL_OF_WORD.get(word, "info")
+    return _LEVEL_OF_WORD.get(word.strip().lower().rstrip("0123456789"), "info")
 
 
-def _line(nanos: int, record: LogRecord, service: Service, instance: str, mask: Callable[[str], str]) -> LogLine:
-    whole = _words(record)
-    text = mask(whole[: MAX_BODY_CHARS + MARGIN_CHARS])
+def _line(nanos: int, record: LogRecord, sender: Resource, mask: Callable[[str], str]) -> LogLine:
+    masked = mask(_beginning(_words(record)))
     return LogLine(
-        nanos / NANOS, service, level_of(record.severity_number, record.severity_text),
-        text if len(text) <= MAX_BODY_CHARS else text[: MAX_BODY_CHARS - 1] + "…",
-        record.trace_id.hex(), record.span_id.hex(), instance,
+        nanos / NANOS, sender.service, level_of(record.severity_number, record.severity_text),
+        masked if len(masked) <= MAX_BODY_CHARS else masked[: MAX_BODY_CHARS - 1] + "…",
+        record.trace_id.hex(), record.span_id.hex(), sender.instance,
     )
+
+
+def _beginning(whole: str) -> str:
+    """As much of a text as is looked at; a number that the cut would leave in half, and unrecognisable, goes."""
+    if len(whole) <= MAX_BODY_CHARS + MARGIN_CHARS:
+        return whole
+    return whole[: MAX_BODY_CHARS + MARGIN_CHARS].rstrip("0123456789 -")
 
 
 def _words(record: LogRecord) -> str:
     """The body; where that is empty, the exception or the event the record is about."""
-    body = text_of(record.body)
+    body = text(record.body)
     if body:
         return body
-    texts = {attribute.key: text_of(attribute.value) for attribute in record.attributes}
-    exception = [texts[name] for name in ("exception.type", "exception.message") if texts.get(name)]
+    found = texts(record.attributes)
+    exception = [found[name] for name in ("exception.type", "exception.message") if found.get(name)]
     return ": ".join(exception) or record.event_name

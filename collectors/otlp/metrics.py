@@ -13,11 +13,11 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags, Metric, NumberDataPoint
 
 from collectors.otlp.config import Reading
-from collectors.otlp.resource import ZONE_ATTRIBUTES, Sender, first, parsed, sender_of, text_of
-from topology.model import GaugeKey
+from collectors.otlp.resources import identify as identify_resource
+from collectors.otlp.values import NANOS, first, moment, parse, texts
+from topology.model import GaugeKey, Resource
 
 WINDOW_S = 10
-NANOS = 1_000_000_000
 NO_VALUE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 
 
@@ -54,30 +54,31 @@ Points = dict[str, dict[int, dict[tuple[tuple[str, str], ...], Point]]]
 
 
 def read_metrics(
-    body: bytes, wanted: Mapping[str, Reading], received_s: float, zone_attributes: Sequence[str] = ZONE_ATTRIBUTES
+    body: bytes, wanted: Mapping[str, Reading], received_s: float,
+    identify: Callable[[Mapping[str, str]], Resource] = identify_resource,
 ) -> GaugeBatch:
     """What is kept of an uncompressed ExportMetricsServiceRequest; MalformedInput when it is none.
 
-    A point without a time counts at `received_s` (epoch seconds). Where several metrics give the same figure of an
-    instance, the highest counts.
+    A point without a time, or from the future, counts at `received_s` (epoch seconds). Where several
+    metrics give the same figure of an instance, the highest counts.
     """
     request = ExportMetricsServiceRequest()
-    parsed(request, body)
+    parse(request, body)
     names = wanted.keys() | {reading.limit for reading in wanted.values()}
-    points: dict[Sender, Points] = {}
+    points: dict[Resource, Points] = {}
     total = 0
     for resource_metrics in request.resource_metrics:
-        sender = sender_of(resource_metrics.resource.attributes, zone_attributes)
+        sender = identify(texts(resource_metrics.resource.attributes))
         found = points.setdefault(sender, defaultdict(lambda: defaultdict(dict)))
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
                 total += _count(metric)
                 if metric.name in names:
-                    _collect(metric, found[metric.name], int(received_s * NANOS))
+                    _collect(metric, found[metric.name], received_s)
     return _batch(points, wanted, total)
 
 
-def _batch(points: Mapping[Sender, Points], wanted: Mapping[str, Reading], total: int) -> GaugeBatch:
+def _batch(points: Mapping[Resource, Points], wanted: Mapping[str, Reading], total: int) -> GaugeBatch:
     gauges: dict[tuple[GaugeKey, int], Gauge] = {}
     kept = 0
     for sender, found in points.items():
@@ -95,7 +96,7 @@ def _batch(points: Mapping[Sender, Points], wanted: Mapping[str, Reading], total
     return GaugeBatch(list(gauges.values()), kept, total - kept)
 
 
-def _key(sender: Sender, reading: Reading) -> GaugeKey:
+def _key(sender: Resource, reading: Reading) -> GaugeKey:
     return GaugeKey(sender.service, sender.zone, sender.instance, reading.signal)
 
 
@@ -111,7 +112,7 @@ def _count(metric: Metric) -> int:
     return len(getattr(metric, kind).data_points) if kind is not None else 0
 
 
-def _collect(metric: Metric, windows: dict[int, dict[tuple[tuple[str, str], ...], Point]], now: int) -> None:
+def _collect(metric: Metric, windows: dict[int, dict[tuple[tuple[str, str], ...], Point]], received_s: float) -> None:
     """Adds the latest points of a gauge or sum; other kinds of metrics tell no saturation."""
     kind = metric.WhichOneof("data")
     if kind not in ("gauge", "sum"):
@@ -120,7 +121,7 @@ def _collect(metric: Metric, windows: dict[int, dict[tuple[tuple[str, str], ...]
         value = _value(point)
         if value is None:
             continue
-        nanos = point.time_unix_nano or now
+        nanos = moment(point.time_unix_nano, received_s)
         series = _attributes(point.attributes)
         latest = windows[nanos // NANOS // WINDOW_S * WINDOW_S]
         before = latest.get(series)
@@ -136,7 +137,7 @@ def _value(point: NumberDataPoint) -> float | None:
 
 
 def _attributes(attributes: Iterable[KeyValue]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((attribute.key, text_of(attribute.value)) for attribute in attributes))
+    return tuple(sorted(texts(attributes).items()))
 
 
 def _figure(
