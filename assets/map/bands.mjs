@@ -25,12 +25,13 @@ function titleOf(v, b) {
 /** The names of the layers over the columns. A head that would run into the next is left out. */
 export function drawHeads(v) {
   const { pen, c, scene } = v, size = Math.max(11, 10.5 / v.k);
-  let free = -Infinity;
+  let free = -Infinity, last = null;
   for (const column of scene.layout.columns) {
     const layer = scene.layers.get(column.layer);
-    if (!layer || column.x < free) continue;
+    if (!layer || layer === last || column.x < free) continue;
     const title = textOf(layer.title, layer.id);
     pen.text(title, column.x + 2, scene.layout.y + v.face.head - 11, { size, weight: 500, colour: c.quiet });
+    last = layer;
     free = column.x + pen.measure(title, size, 500) + 16;
   }
 }

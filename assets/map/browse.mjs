@@ -8,7 +8,7 @@ import "./map.mjs";
 import { apiPath, basePath, keepPreference, otlpAddress, readAddress, readPreferences, showPreferences, writeAddress } from "./address.mjs";
 import { buildBar } from "./bar.mjs";
 import { el } from "./dom.mjs";
-import { parseQuery } from "./find.mjs";
+import { KEYS, parseQuery } from "./find.mjs";
 import { keyActions } from "./keys.mjs";
 import { buildStage } from "./stage.mjs";
 import { openStream } from "./stream.mjs";
@@ -105,7 +105,7 @@ class Browse {
 
   /** Reads both queries; a bad one says what is wrong and changes nothing. */
   test() {
-    const read = (text) => { try { return text.trim() ? parseQuery(text) : null; } catch (e) { this.bad = t(e.key ?? "find.unexpected", ...(e.values ?? [text])); return undefined; } };
+    const read = (text) => { try { return text.trim() ? parseQuery(text) : null; } catch (e) { this.bad = refusal(e); return undefined; } };
     this.bad = null;
     const found = read(this.state.find), hidden = read(this.state.hide);
     if (found !== undefined) this.stage?.setView({ test: found });
@@ -151,5 +151,8 @@ class Browse {
     if (tries) this[`later ${id}`] = setTimeout(() => this.setProps(id, data, tries - 1), 250);
   }
 }
+
+/** What is wrong with a query, in words. */
+const refusal = (e) => t(e.found ? "find.refused" : "find.refused_at_end", t("find.expected." + e.expected, KEYS.join(", ")), e.found);
 
 new Browse().start().catch((e) => document.body.prepend(el("p", { class: "notice" }, String(e))));

@@ -82,11 +82,11 @@ export function folded(snapshot, closed) {
 }
 
 function groupCard(group, members) {
-  const sorted = members.map((n) => n.x).sort((a, b) => a - b);
+  const states = members.map((n) => n.health), known = states.filter((s) => s !== "no_data");
   return {
     id: "#" + group.id, name: group.id, title: group.title, kind: "group", domain: group.id, members, zones: [],
-    layer: null, x: sorted[sorted.length >> 1], y: Math.min(...members.map((n) => n.y)),
-    health: worst(members.map((n) => n.health)), origin: members.some((n) => n.origin), stale: members.every((n) => n.stale),
+    layer: null, x: Math.min(...members.map((n) => n.x)), y: Math.min(...members.map((n) => n.y)),
+    health: known.length ? worst(known) : "no_data", origin: members.some((n) => n.origin), stale: members.every((n) => n.stale),
     feels: members.find((n) => n.feels)?.feels ?? null, budget_left: null, calls_per_s: null,
   };
 }
@@ -99,7 +99,7 @@ function foldedEdges(edges, inside) {
     if (source === e.source && target === e.target) { sums.set(e.id, e); continue; }
     const id = `${source}>${target}`, sum = sums.get(id);
     if (sum) addTo(sum, e);
-    else sums.set(id, { id, source, target, protocols: e.protocols, calls: e.calls, calls_per_s: e.calls_per_s, health: e.health, impact: e.impact, protection: e.protection, sampled: e.sampled, complete: e.complete, stale: e.stale });
+    else sums.set(id, { id, folded: true, source, target, protocols: e.protocols, calls: e.calls, calls_per_s: e.calls_per_s, health: e.health, impact: e.impact, protection: e.protection, sampled: e.sampled, complete: e.complete, stale: e.stale });
   }
   return [...sums.values()];
 }

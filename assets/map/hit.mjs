@@ -18,6 +18,7 @@ function nearestPath(v, x, y) {
   const reach = PATH_REACH_PX / v.k;
   let best = reach * reach, found = null;
   for (const e of v.visibleEdges ?? []) {
+    if (e.folded) continue; // it stands for many
     const r = v.scene.routes.get(e.id), { box } = r;
     if (x < box.x - reach || x > box.x + box.w + reach || y < box.y - reach || y > box.y + box.h + reach) continue;
     const points = r.points();
