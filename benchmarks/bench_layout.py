@@ -3,7 +3,8 @@
     python -m benchmarks.bench_layout
 
 Times are CPU seconds of one core, the best of three. Crossings are counted on straight lines
-between the cards for both, so they compare the order of the cards and nothing else.
+between the cards for both, so they compare the order of the cards and nothing else; those of
+networkx differ from run to run, because it takes the boxes of a column in the order of a set.
 """
 
 from __future__ import annotations

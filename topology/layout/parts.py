@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from topology.layout.elements import Point, Sizes
-from topology.layout.network import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +22,12 @@ class Part:
 
     def with_card(self, card: Point, sizes: Sizes) -> Part:
         """The part grown so that it holds one more card."""
-        one = around(self.group, card, sizes)
-        return replace(self, left=min(self.left, one.left), top=min(self.top, one.top),
-                       right=max(self.right, one.right), bottom=max(self.bottom, one.bottom))
+        return self.holding(around(self.group, card, sizes))
+
+    def holding(self, other: Part) -> Part:
+        """The part grown so that it holds another one."""
+        return replace(self, left=min(self.left, other.left), top=min(self.top, other.top),
+                       right=max(self.right, other.right), bottom=max(self.bottom, other.bottom))
 
     def level_with(self, other: Part) -> bool:
         """Whether the two stand side by side, at least in part."""
@@ -43,33 +45,54 @@ def around(group: str, card: Point, sizes: Sizes) -> Part:
 
 
 def parts(cards: Mapping[str, Sequence[Point]], sizes: Sizes) -> list[Part]:
-    """The parts of all groups (`cards` by group): a group is divided where a card of another group stands between."""
-    everywhere = [(group, card) for group, own in sorted(cards.items()) for card in own]
-    corners = np.array([card for _, card in everywhere], dtype=np.float64).reshape(-1, 2)
-    of_group = np.array([group for group, _ in everywhere])
+    """The parts of all groups (`cards` by group): a group is divided where another one stands between its cards.
+
+    Parts of different groups never overlap, as long as no card lies within another group's rows.
+    """
+    alone = {group: [around(group, card, sizes) for card in sorted(own, key=_reading_order)]
+             for group, own in sorted(cards.items())}
     found = []
-    for group, own in sorted(cards.items()):
-        others = corners[of_group != group]
-        found.extend(_divided(group, sorted(own, key=lambda card: (card[1], card[0])), others, sizes))
-    return found
-
-
-def _divided(group: str, own: Iterable[Point], others: Floats, sizes: Sizes) -> list[Part]:
-    found: list[Part] = []
-    for card in own:
-        for i, part in enumerate(found):
-            grown = part.with_card(card, sizes)
-            if not _touches(grown, others, sizes):
-                found[i] = grown
+    for group, own in alone.items():
+        others = [card for name, theirs in alone.items() if name != group for card in theirs]
+        found.extend(_joined(own, others))
+    while pair := _first_meeting(found):
+        taller = sorted(pair, key=lambda one: one.part.top - one.part.bottom)
+        for one, other in (taller, taller[::-1]):
+            divided = _joined(one.cards, [other.part])
+            if len(divided) > 1:
+                found[found.index(one): found.index(one) + 1] = divided
                 break
         else:
-            found.append(around(group, card, sizes))
+            break
+    return [one.part for one in found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    part: Part
+    cards: tuple[Part, ...]
+
+
+def _reading_order(card: Point) -> Point:
+    return card[1], card[0]
+
+
+def _joined(cards: Iterable[Part], others: Sequence[Part]) -> list[_Joined]:
+    """Cards of one group in as few parts as can be without touching the others."""
+    edges = np.array([(one.left, one.top, one.right, one.bottom) for one in others]).reshape(-1, 4)
+    found: list[_Joined] = []
+    for card in cards:
+        for i, one in enumerate(found):
+            whole = one.part.holding(card)
+            if not ((edges[:, 0] < whole.right) & (edges[:, 2] > whole.left)
+                    & (edges[:, 1] < whole.bottom) & (edges[:, 3] > whole.top)).any():
+                found[i] = _Joined(whole, (*one.cards, card))
+                break
+        else:
+            found.append(_Joined(card, (card,)))
     return found
 
 
-def _touches(part: Part, cards: Floats, sizes: Sizes) -> bool:
-    """Whether a card of another group, with the room around it, reaches into the part."""
-    x, y = cards[:, 0], cards[:, 1]
-    beside = (x - sizes.pad < part.right) & (x + sizes.width + sizes.pad > part.left)
-    level = (y - sizes.title < part.bottom) & (y + sizes.height + sizes.pad > part.top)
-    return bool((beside & level).any())
+def _first_meeting(found: Sequence[_Joined]) -> tuple[_Joined, _Joined] | None:
+    return next(((a, b) for i, a in enumerate(found) for b in found[i + 1:]
+                 if a.part.group != b.part.group and a.part.meets(b.part)), None)
