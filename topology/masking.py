@@ -41,7 +41,7 @@ _KEY_VALUE = re.compile(
     r"(?:(?:bearer|basic|digest)\s+)?)(?:(\\?[\"'])[^\"']*|[^\s,;&\"'}\])]+)",
     re.ASCII,
 )
-_MANY_DIGITS = re.compile(r"\d{3,6}(?:[ -]|\d{5})\d{4}", re.ASCII)
+_MANY_DIGITS = re.compile(r"\d{3,6}(?:[ -]|\d{4})\d{4}", re.ASCII)
 _TRIGGERS = ("@", "eyj", "bearer", "basic", "cookie", "passw", "passph", "pwd", "secret", "token", "key", "authoriz",
              "credential", "cvv", "cvc", "密码", "口令", "验证码")
 """Lower-case pieces of which every secret contains at least one: a quick look before the slow one."""

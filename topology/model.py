@@ -141,3 +141,25 @@ class Entity:
     key: str
     first_seen_s: float
     last_seen_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Who sent a span: the service, and where and as what it runs."""
+
+    service: Service
+    zone: str = ""
+    instance: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Everything a client span says about what it calls; empty strings where it says nothing."""
+
+    service: str = ""
+    address: str = ""
+    database: str = ""
+    database_namespace: str = ""
+    messaging: str = ""
+    destination: str = ""

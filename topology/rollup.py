@@ -78,6 +78,14 @@ def concatenate(batches: Sequence[RollupBatch]) -> RollupBatch:
     )
 
 
+def rows_of(batch: RollupBatch, keep: npt.NDArray[np.bool_]) -> RollupBatch:
+    """The rows for which `keep` is true, histogram and all."""
+    position = np.cumsum(keep) - 1
+    cells = keep[batch.hist_row]
+    return RollupBatch(batch.window_s, batch.starts_s[keep], batch.series[keep], batch.counts[keep],
+                       position[batch.hist_row[cells]].astype(np.int32), batch.hist_bucket[cells], batch.hist_n[cells])
+
+
 def coarsen(batch: RollupBatch, window_s: int) -> RollupBatch:
     """The same counts in longer windows (`window_s` a multiple of the batch's), one row per series and window."""
     starts = batch.starts_s - batch.starts_s % window_s

@@ -4,6 +4,7 @@ after an error that DuckDB itself does not survive."""
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 import duckdb
 
 from topology.errors import StoreDamaged, StoreError, StoreFull
-from topology.store.failures import is_fatal, translated
+from topology.store.failures import StoreInUse, is_fatal, translated
 from topology.store.opening import Limits, connect, log_file, open_file, suspicion
 
 Cursor = duckdb.DuckDBPyConnection
+REOPEN_TRIES, REOPEN_PAUSE_S = 100, 0.02
 
 
 class Database:
@@ -85,8 +87,17 @@ class Database:
             if self._closed:
                 raise StoreError(f"{self.path} is closed")
             if self._connection is None:
-                self._connection = connect(self.path, self._limits)
+                self._connection = self._reconnect()
             return self._connection
+
+    def _reconnect(self) -> Cursor:
+        """Opens the file again. Readers of the failed database hold it until they have failed too, which is soon."""
+        for _ in range(REOPEN_TRIES):
+            try:
+                return connect(self.path, self._limits)
+            except StoreInUse:
+                time.sleep(REOPEN_PAUSE_S)
+        return connect(self.path, self._limits)
 
     def _failed(self, error: duckdb.Error, source: Cursor) -> StoreError:
         failure = translated(error, self.path)

@@ -73,9 +73,12 @@ class DuckDBStore:
     def _adopt(self, window_s: int) -> None:
         """Moves what a tier holds that is configured no more to the finest one it fits into."""
         into = next((other for other in self._windows if other % window_s == 0), None)
-        if into is None:
+        with self._database.reading() as cursor:
+            filled = tier_tables.holds(cursor, window_s)
+        if filled and into is None:
             raise StoreError(f"{self._database.path} has windows of {window_s} s, which fit into no configured tier")
-        tier_tables.move_all(self._database, window_s, into)
+        if into is not None:
+            tier_tables.move_all(self._database, window_s, into)
         with self._database.writing() as cursor:
             cursor.execute(f"DROP TABLE {tier_table(window_s)}")
 
@@ -117,7 +120,7 @@ class DuckDBStore:
             known = self._known(cursor)
             start, end, window_s = whole_windows(
                 self._retention.tiers, (from_s, to_s), window_s,
-                lambda place, low, high: tier_tables.holds(cursor, self._windows[place], low, high))
+                lambda place, low, high: tier_tables.holds(cursor, self._windows[place], Reach(low, high)))
             span = Selection(tuple(self._windows), Reach(start, end), _chosen(known, choice))
             if histograms:
                 rows = tier_tables.read(cursor, span, window_s, small_tables.bounds(cursor).to_buckets(ladder))

@@ -17,13 +17,17 @@ DAMAGED = (
 NEWER = ("version number",)
 
 
+class StoreInUse(StoreError):
+    """Another process, or another part of this one, has the file."""
+
+
 def translated(error: duckdb.Error, path: Path) -> StoreError:
     """The StoreError that stands for an error of the database."""
     said = str(error)
     if _any(FULL, said):
         return StoreFull(f"no space is left for {path}: nothing was written ({said})")
     if _any(IN_USE, said):
-        return StoreError(f"{path} is in use by another process; only one may open it ({said})")
+        return StoreInUse(f"{path} is in use by another process; only one may open it ({said})")
     if _any(NEWER, said):
         return StoreError(f"{path} was written by another version of DuckDB ({said})")
     if _any(DAMAGED, said) or isinstance(error, duckdb.SerializationException):

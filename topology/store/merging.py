@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topology.errors import StoreDamaged
+from topology.rollup import COUNTS
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -53,6 +54,13 @@ def merged(rows: TierRows, window_s: int, to_bucket: npt.NDArray[np.int16]) -> T
     scratch = np.zeros(int(to_bucket.max(initial=0)) + 1)
     offsets, bounds, ns = _merge_cells(order, first, ends, rows.offsets, rows.bounds, rows.ns, to_bucket, scratch)
     return TierRows(starts[first], series[first], counts, offsets, bounds, ns)
+
+
+def compile_kernels() -> None:
+    """Compiles what merging needs (a second or two, once a machine), so that no reader waits for it."""
+    one = np.ones(1)
+    merged(TierRows(np.zeros(1, np.int64), np.zeros(1, np.int32), np.zeros((1, len(COUNTS))), np.array([0, 1]),
+                    np.zeros(1, np.int16), one), 10, np.zeros(1, np.int16))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -56,10 +56,9 @@ def open_file(path: Path, limits: Limits, now_s: float) -> tuple[duckdb.DuckDBPy
 def _checked(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     connection = connect(path, limits)
     try:
-        _check_length(connection, path)
-        if suspicion(path).exists():
+        if suspicion(path).exists() or _is_short(connection, path):
             _read_everything(connection)
-            suspicion(path).unlink()
+            suspicion(path).unlink(missing_ok=True)
         upgrade(connection)
     except duckdb.Error as error:
         connection.close()
@@ -70,11 +69,11 @@ def _checked(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _check_length(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """A file cut short opens well and fails when the missing part is read, so it is looked at here."""
+def _is_short(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Whether blocks are missing at the end: a file cut short opens well and fails when they are read.
+    After a kill unused blocks may be missing, so this alone is no damage."""
     ((expected,),) = connection.execute("SELECT block_size * total_blocks FROM pragma_database_size()").fetchall()
-    if path.stat().st_size < expected:
-        raise StoreDamaged(f"it has {path.stat().st_size} bytes and should have {expected}")
+    return path.stat().st_size < int(expected)
 
 
 def _read_everything(connection: duckdb.DuckDBPyConnection) -> None:

@@ -101,10 +101,10 @@ def insert(cursor: Cursor, window_s: int, rows: TierRows) -> None:
     cursor.unregister("incoming")
 
 
-def holds(cursor: Cursor, window_s: int, from_s: int, to_s: int) -> bool:
-    """Whether a tier has rows that start in [from_s, to_s)."""
-    table, reach = tier_table(window_s), Reach(from_s, to_s).condition
-    return bool(cursor.execute(f"SELECT 1 FROM {table} WHERE {reach} LIMIT 1").fetchall())
+def holds(cursor: Cursor, window_s: int, reach: Reach | None = None) -> bool:
+    """Whether a tier has rows (within reach)."""
+    where = f"WHERE {reach.condition}" if reach else ""
+    return bool(cursor.execute(f"SELECT 1 FROM {tier_table(window_s)} {where} LIMIT 1").fetchall())
 
 
 def select(cursor: Cursor, selection: Selection) -> TierRows:

@@ -1,0 +1,1 @@
+"""The running product between collectors and screens: ticks, remembers, answers."""

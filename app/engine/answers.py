@@ -1,0 +1,207 @@
+"""Questions about one thing: its neighbours, its charts, its traces and lines; and about the product itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.engine.history import Columns, instances, operations
+from app.engine.moments import rfc3339
+from app.engine.presence import ends_of
+from app.examples import rows_of
+from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, LOG, ROOT_WORK, SERVER_SIDE, WORK, Members
+from topology.model import LogKey, SeriesKey, Service
+from topology.rollup import CALLS, RollupBatch
+from topology.store.contract import Example, ExampleQuery, ExampleSummary
+
+if TYPE_CHECKING:
+    from app.engine.engine import Engine
+
+LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
+
+
+class Answers:
+    """The part of the engine that reads."""
+
+    def service(self: Engine, node_id: str, window_s: int = 300, at_s: float | None = None) -> dict[str, Any] | None:
+        """One node with callers, callees, operations and instances; None when unknown."""
+        picture = self.snapshot(window_s, at_s)
+        node = next((n for n in picture["nodes"] if n["id"] == node_id), None)
+        if node is None:
+            return None
+        callers = [e for e in picture["edges"] if e["target"] == node_id]
+        callees = [e for e in picture["edges"] if e["source"] == node_id]
+        with self.lock:
+            members, keys = self.members, self.parts.series.keys
+            totals = self.live_totals(window_s)
+            if at_s is not None and at_s < self.parts.clock() - 15:
+                totals, keys = self._stored(at_s - window_s, at_s)
+                members = self._new_members()
+                members.extend(keys)
+            rows = _series_of(members, node_id, len(totals.counts), (WORK, ROOT_WORK, INSTANCE))
+            rows = rows[totals.counts[rows, CALLS] > 0]
+            roles = members.role[rows]
+            work = rows[roles == WORK] if (roles == WORK).any() else rows[roles == ROOT_WORK]
+            args = (keys, totals, self.parts.ladder, window_s)
+            return {**node, "callers": callers, "callees": callees, "operations": operations(work.tolist(), *args),
+                    "instance_list": instances(rows[roles == INSTANCE].tolist(), *args)}
+
+    def series(self: Engine, of: str, signals: Sequence[str], from_s: float, to_s: float,
+               step_s: int) -> dict[str, Any] | None:
+        """Columns for charts of a node or path; None when it is unknown."""
+        columns = Columns(from_s, to_s, step_s, self.parts.ladder)
+        known = of in self.presence.seen
+        for batch, keys in self._rollups(of, from_s, to_s, step_s):
+            members = self._new_members()
+            members.extend(keys)
+            rows = _series_of(members, of, len(keys))
+            known = known or len(rows) > 0
+            self._lay(columns, batch, members, of, rows)
+        return columns.answer(signals) if known else None
+
+    def _lay(self: Engine, columns: Columns, batch: RollupBatch, members: Members, of: str,
+             rows: npt.NDArray[np.int64]) -> None:
+        mine = np.zeros(len(members.role), bool)
+        mine[rows] = True
+        role = members.role
+        has_work = bool((mine & (role == WORK)).any())
+        counted = mine & (role == (WORK if has_work else ROOT_WORK) if ends_of(of) is None else role == CLIENT_SIDE)
+        timed = mine & ((role == CLIENT_SIDE) | (role == SERVER_SIDE)) if ends_of(of) else counted
+        if ends_of(of) is None and Service.from_id(of).kind != "service":
+            counted = mine & (role == CLIENT_SIDE)
+            client = bool(np.isin(batch.series[batch.hist_row], np.flatnonzero(counted)).any())
+            timed = counted if client else mine & (role == SERVER_SIDE)
+        columns.add(batch, counted[batch.series], timed[batch.series])
+        columns.add_gauges(batch, (mine & (role == GAUGE))[batch.series])
+
+    def _rollups(self: Engine, of: str, from_s: float, to_s: float,
+                 step_s: int) -> list[tuple[RollupBatch, Sequence[SeriesKey]]]:
+        """What is known of a node or path: the recent part from the ring, the rest from the store."""
+        with self.lock:
+            recent_s = max(from_s, float(self.ring.oldest_s))
+            rows = _series_of(self.members, of, len(self.members.role))
+            parts = [(self.ring.rows(recent_s, to_s + 10, rows.astype(np.int32)), list(self.parts.series.keys))]
+        if from_s < recent_s:
+            kept = self.parts.store.rollups(from_s, min(recent_s, to_s), min(step_s, 3600), self.parts.ladder,
+                                            choice=_about(self.members, of))
+            parts.append((kept.batch, kept.keys))
+        return parts
+
+    def traces(self: Engine, service: str | None = None, min_ms: float | None = None, errors: bool = False,
+               from_s: float | None = None, to_s: float | None = None, limit: int = 20) -> list[dict[str, Any]]:
+        """Kept example traces, newest first, without their spans."""
+        now_s = self.parts.clock()
+        query = ExampleQuery(from_s if from_s is not None else now_s - 3 * 86400, to_s if to_s is not None else now_s + 60,
+                             service, None, min_ms or 0.0, errors, limit)
+        return [_summary(found) for found in self.parts.store.examples(query)]
+
+    def trace(self: Engine, trace_id: str) -> dict[str, Any] | None:
+        """One kept trace with its spans, or None."""
+        found = self.parts.store.example(trace_id)
+        return None if found is None else {**_summary(found), "spans": rows_of(found)}
+
+    def log_counts(self: Engine, service: str | None, from_s: float, to_s: float, step_s: int) -> dict[str, Any]:
+        """Log lines by level and window as columns."""
+        columns = {level: Columns(from_s, to_s, step_s, self.parts.ladder) for level in LEVELS}
+        for batch, keys in self._log_rollups(service, from_s, to_s, step_s):
+            for level in LEVELS:
+                chosen = np.array([isinstance(k, LogKey) and k.level == level and service in (None, k.service.id) for k in keys])
+                rows = chosen[batch.series] if len(keys) else np.zeros(len(batch), bool)
+                columns[level].add(batch, rows, rows)
+        times = columns["info"].answer(())["times"]
+        levels = {level: [n or 0 for n in column.answer(("calls",))["calls"]] for level, column in columns.items()}
+        return {"times": times, "levels": levels}
+
+    def _log_rollups(self: Engine, service: str | None, from_s: float, to_s: float,
+                     step_s: int) -> list[tuple[RollupBatch, Sequence[SeriesKey]]]:
+        with self.lock:
+            recent_s = max(from_s, float(self.ring.oldest_s))
+            rows = np.flatnonzero(self.members.role == LOG).astype(np.int32)
+            parts = [(self.ring.rows(recent_s, to_s + 10, rows), list(self.parts.series.keys))]
+        if from_s < recent_s:
+            kept = self.parts.store.rollups(from_s, min(recent_s, to_s), min(step_s, 3600), self.parts.ladder,
+                                            choice=lambda key: isinstance(key, LogKey), histograms=False)
+            parts.append((kept.batch, kept.keys))
+        return parts
+
+    def logs(self: Engine, service: str | None = None, trace: str | None = None, from_s: float | None = None,
+             to_s: float | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest error lines, masked, newest first."""
+        lines = [line for line in self.parts.intake.lines()
+                 if service in (None, line.service.id) and trace in (None, line.trace_id)
+                 and (from_s is None or line.time_s >= from_s) and (to_s is None or line.time_s < to_s)]
+        lines.sort(key=lambda line: -line.time_s)
+        return [{"time": rfc3339(line.time_s), "service": line.service.id, "level": line.level, "body": line.body,
+                 "trace_id": line.trace_id or None, "span_id": line.span_id or None, "instance": line.instance or None}
+                for line in lines[:limit]]
+
+    def sources(self: Engine) -> list[dict[str, Any]]:
+        """Every collector with its state, rate, lag, last error and counters."""
+        newest_s = self.parts.intake.newest_end_s()
+        rows = self.parts.sources()
+        for row in rows:
+            if row.get("lag_s") is None and newest_s:
+                row["lag_s"] = round(max(0.0, self.parts.clock() - newest_s), 1)
+        return rows
+
+    def quality(self: Engine) -> dict[str, int]:
+        """The counters of what was lost, merged, refused and is waiting."""
+        return {**self.parts.intake.quality(), "series": len(self.parts.series), "examples_kept": self.parts.examples.kept}
+
+    def save_positions(self: Engine, positions: Mapping[str, tuple[float, float]]) -> None:
+        """Pins nodes where a person put them."""
+        self.placement.pin(positions)
+        with self.lock:
+            self._pictures.clear()
+
+    def relayout(self: Engine) -> None:
+        """Arranges everything anew at the next look."""
+        self.placement.again()
+        with self.lock:
+            self._pictures.clear()
+
+
+def _series_of(members: Members, of: str, n: int, roles: Sequence[int] = ()) -> npt.NDArray[np.int64]:
+    """The numbers of the series that tell about a node (its own, or the paths it is an end of) or a path."""
+    role, owner = members.role[:n], members.owner[:n]
+    ends = ends_of(of)
+    edge_roles = (role == CLIENT_SIDE) | (role == SERVER_SIDE)
+    if ends:
+        numbers = [i for i, (a, b) in enumerate(members.edges) if (members.nodes[a].id, members.nodes[b].id) == tuple(e.id for e in ends)]
+        return np.flatnonzero(edge_roles & np.isin(owner, numbers))
+    numbers = [i for i, node in enumerate(members.nodes) if node.id == of]
+    own = np.isin(owner, numbers) & ~edge_roles
+    if roles:
+        return np.flatnonzero(own & np.isin(role, roles))
+    borrowed = _borrowed(members, numbers)
+    return np.flatnonzero(own | (edge_roles & np.isin(owner, borrowed)))
+
+
+def _borrowed(members: Members, numbers: Sequence[int]) -> list[int]:
+    found = []
+    for edge, (caller, callee) in enumerate(members.edges):
+        kind = {number: members.nodes[number].kind for number in numbers}
+        if callee in kind and kind[callee] != "service" or caller in kind and kind[caller] in ("user", "unknown"):
+            found.append(edge)
+    return found
+
+
+def _about(members: Members, of: str):  # type: ignore[no-untyped-def]
+    wanted = {end.id for end in ends_of(of) or (Service.from_id(of),)}
+
+    def choice(key: SeriesKey) -> bool:
+        services = (key.caller, key.callee) if hasattr(key, "caller") else (key.service,)  # type: ignore[union-attr]
+        shown = (members.display(service) for service in services)
+        users = [members.user_for(services[-1])] if len(services) == 2 else []
+        return any(node is not None and node.id in wanted for node in [*shown, *users])
+
+    return choice
+
+
+def _summary(found: Example | ExampleSummary) -> dict[str, Any]:
+    return {"trace_id": found.trace_id, "service": found.service_id, "operation": found.operation,
+            "start": rfc3339(found.start_s), "at": rfc3339(found.start_s), "duration_ms": round(found.duration_ms, 3),
+            "failed": found.failed, "span_count": found.span_count}

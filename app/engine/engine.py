@@ -1,0 +1,291 @@
+"""The engine: every two seconds what was counted becomes the newest picture; every ten it becomes durable."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import structlog
+
+from app.catalogue import Catalogue
+from app.engine.answers import Answers
+from app.engine.evidence import DAY_S, PERIOD_S, Budgets, Judged, dense_by_place, events, slow_totals
+from app.engine.placement import Placement
+from app.engine.presence import Presence
+from app.engine.snapshot import Drawing, Judging, Moment, Rules
+from app.examples import ExampleBook, assemble
+from app.intake import CHECKPOINT, Harvest, OtlpIntake
+from topology.errors import StoreError
+from topology.graph import Window, graph
+from topology.histogram import Ladder
+from topology.journal import Journal
+from topology.members import Members
+from topology.pairing import Pairing
+from topology.ring import Ring, Totals
+from topology.rollup import RollupBatch, SeriesTable, concatenate, empty
+from topology.store.contract import Commit, Example, KeyedRollups, Store
+
+TICK_S = 2.0
+COMMIT_EVERY_S = 10.0
+COMPACT_EVERY_S = 60.0
+REFRESH_EVERY_S = 3600.0
+PAST_S = 15.0
+"""A moment this long ago is answered from what was; anything newer is the live picture."""
+_log = structlog.get_logger("synoptic.engine")
+
+
+@dataclass
+class Parts:
+    """What the engine works with; it closes none of it."""
+
+    intake: OtlpIntake
+    pairing: Pairing
+    journal: Journal
+    store: Store
+    series: SeriesTable
+    ladder: Ladder
+    examples: ExampleBook
+    mask: Callable[[str], str]
+    catalogue: Callable[[], Catalogue]
+    reload: Callable[[], bool]
+    sources: Callable[[], list[dict[str, Any]]]
+    clock: Callable[[], float] = time.time
+
+
+class Engine(Answers):
+    """Ticks in a thread of its own and answers questions from any other. See `app.views.Views`."""
+
+    def __init__(self, parts: Parts, rules: Rules) -> None:
+        self.parts, self.rules = parts, rules
+        self.lock = threading.RLock()
+        self.ring = Ring(parts.ladder)
+        self.members = self._new_members()
+        self.presence = Presence()
+        self.presence.load(parts.store.entities())
+        self.placement = Placement(parts.store)
+        self._drawing = Drawing(rules, parts.catalogue, self.presence, self.placement)
+        self._threshold_us = int(rules.objective.latency_ms * 1000)
+        self._budgets = Budgets(parts.store, parts.series, parts.ladder, self._threshold_us)
+        self._uncommitted: list[RollupBatch] = []
+        self._examples: list[Example] = []
+        self._newest: Harvest | None = None
+        self._pictures: dict[int, dict[str, Any]] = {}
+        self._judging: Judging | None = None
+        self._listeners: list[Callable[[int], None]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._seq = int(parts.clock())
+        self._ready = False
+        self._committed_s = self._compacted_s = self._refreshed_s = 0.0
+        self.figures = {"tick_seconds": 0.0, "commit_seconds": 0.0, "commit_failures": 0.0}
+
+    def _new_members(self) -> Members:
+        def shown(service):  # type: ignore[no-untyped-def]
+            catalogue = self.parts.catalogue()
+            merged = catalogue.merged(service)
+            return None if catalogue.hidden(merged) else merged
+
+        return Members(shown, lambda entry: self.parts.catalogue().user_for(entry))
+
+    def load(self) -> None:
+        """Brings back the last hour, the journal and the budgets; then answers are complete."""
+        now_s = self.parts.clock()
+        recovered = self.parts.intake.recover(self.parts.store.checkpoints().get(CHECKPOINT))
+        kept = self.parts.store.rollups(now_s - self.ring.keep_s, now_s + 60, 10, self.parts.ladder)
+        with self.lock:
+            self.ring.advance(now_s)
+            if kept.batch.window_s == self.ring.window_s and len(kept.batch):
+                numbers = np.array([self.parts.series.number(key) for key in kept.keys], np.int32)
+                self.ring.add(replace(kept.batch, series=numbers[kept.batch.series]))
+        self._budgets.refresh(now_s)
+        self._refreshed_s = self._committed_s = self._compacted_s = now_s
+        _log.info("loaded", rows=len(kept.batch), requests_from_journal=recovered, nodes_known=len(self.presence.seen))
+        self.tick()
+        self._ready = True
+
+    def start(self) -> None:
+        """Begins to tick."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the ticks; everything counted is committed."""
+        self._stop.set()
+        self._thread.join(timeout=30)
+        self._harvest()
+        self._commit()
+
+    def _run(self) -> None:
+        next_s = time.monotonic()
+        while not self._stop.wait(max(0.0, next_s - time.monotonic())):
+            next_s = max(next_s + TICK_S, time.monotonic())
+            began_s = time.monotonic()
+            try:
+                self.tick()
+            except Exception:
+                _log.exception("a tick failed; the next one goes on")
+            self.figures["tick_seconds"] = time.monotonic() - began_s
+
+    def tick(self) -> None:
+        """One step: harvest, remember, commit when it is time, and tell whoever listens."""
+        now_s = self.parts.clock()
+        self._harvest()
+        self._collect_examples(now_s)
+        if now_s - self._committed_s >= COMMIT_EVERY_S:
+            self._committed_s = now_s
+            self._commit()
+            self._keep_house(now_s)
+        with self.lock:
+            self._seq += 1
+            self._pictures.clear()
+            self._judging = None
+            seq, listeners = self._seq, list(self._listeners)
+        for listener in listeners:
+            listener(seq)
+
+    def _harvest(self) -> None:
+        now_s = self.parts.clock()
+        reloaded = self.parts.reload()
+        harvest = self.parts.intake.harvest()
+        with self.lock:
+            if reloaded:
+                self.members = self._new_members()
+            self.ring.advance(now_s)
+            self.ring.add(harvest.batch)
+            if self.members.extend(self.parts.series.keys):
+                _log.debug("belongings changed")
+            self.presence.note(self.members, harvest.batch, now_s)
+            self._uncommitted.append(harvest.batch)
+            self._newest = harvest
+        if len(harvest.batch):
+            self._budgets.add(slow_totals(self._dense(harvest.batch), self.parts.ladder, self._threshold_us))
+
+    def _dense(self, batch: RollupBatch) -> Totals:
+        totals = Totals(np.zeros((len(self.parts.series), 7)), np.zeros((len(self.parts.series), self.parts.ladder.buckets)))
+        np.add.at(totals.counts, batch.series, batch.counts)
+        np.add.at(totals.buckets, (batch.series[batch.hist_row], batch.hist_bucket), batch.hist_n)
+        return totals
+
+    def _collect_examples(self, now_s: float) -> None:
+        ends = self.parts.pairing.naming.ends
+        for trace, places in self.parts.intake.due_examples(now_s).items():
+            found = assemble(trace, places, self.parts.journal, lambda n: (ends.services[n], ends.zones[n]), self.parts.mask)
+            if found and self.parts.examples.afford(len(found[0].payload), now_s):
+                self._examples += found
+
+    def _commit(self) -> None:
+        """Makes durable what was harvested. When the store refuses, everything is kept and tried again."""
+        began_s = time.monotonic()
+        with self.lock:
+            batches, harvest = self._uncommitted, self._newest
+            entities = self.presence.take_changes()
+        if harvest is None:
+            return
+        batch = concatenate(batches) if batches else empty(10)
+        rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
+        try:
+            self.parts.store.commit(Commit(rollups, entities, {CHECKPOINT: harvest.checkpoint}, self._examples))
+        except StoreError as error:
+            self.figures["commit_failures"] += 1
+            self.presence.changed.update(entity.key for entity in entities)
+            _log.error("not committed; tried again in ten seconds", why=str(error))
+            return
+        with self.lock:
+            self._uncommitted = self._uncommitted[len(batches) :]
+        self._examples = []
+        self.parts.journal.drop(harvest.keep_from)
+        self.figures["commit_seconds"] = time.monotonic() - began_s
+
+    def _keep_house(self, now_s: float) -> None:
+        if now_s - self._compacted_s >= COMPACT_EVERY_S:
+            self._compacted_s = now_s
+            self.parts.store.compact(now_s)
+        if now_s - self._refreshed_s >= REFRESH_EVERY_S:
+            self._refreshed_s = now_s
+            self._budgets.refresh(now_s)
+
+    def subscribe(self, on_tick: Callable[[int], None]) -> Callable[[], None]:
+        """Calls `on_tick(seq)` after every tick; returns how to stop."""
+        with self.lock:
+            self._listeners.append(on_tick)
+        return lambda: self._listeners.remove(on_tick)
+
+    def ready(self) -> bool:
+        """Whether stored data is loaded."""
+        return self._ready
+
+    def snapshot(self, window_s: int = 300, at_s: float | None = None) -> dict[str, Any]:
+        """The graph of a window, now or at a moment of the past."""
+        now_s = self.parts.clock()
+        if at_s is not None and at_s < now_s - PAST_S:
+            return self._past(window_s, at_s)
+        with self.lock:
+            if window_s not in self._pictures:
+                self._pictures[window_s] = self._draw(self._live_graph(window_s, now_s), self.members,
+                                                      self._live_judging(), self._moment(now_s, window_s))
+            return self._pictures[window_s]
+
+    def _moment(self, now_s: float, window_s: int) -> Moment:
+        newest_s = self.parts.intake.newest_end_s()
+        age_s = round(max(0.0, now_s - newest_s), 1) if newest_s else None
+        return Moment(now_s, window_s, age_s, self._seq)
+
+    def _draw(self, drawn: nx.DiGraph, members: Members, judging: Judging, moment: Moment) -> dict[str, Any]:
+        return self._drawing.snapshot(drawn, members, judging, moment, self.quality())
+
+    def live_totals(self, window_s: int) -> Totals:
+        """The totals of the newest window of this length; call it with the lock held."""
+        if window_s in self.ring.spans:
+            return self.ring.last(window_s)
+        now_s = self.parts.clock()
+        return self.ring.between(now_s - window_s, now_s + 10)
+
+    def _live_graph(self, window_s: int, now_s: float) -> nx.DiGraph:
+        totals = self.live_totals(window_s)
+        return graph(self.members, self.parts.series.keys, totals, self.parts.ladder, Window(now_s - window_s, window_s))
+
+    def _live_judging(self) -> Judging:
+        if self._judging is None:
+            objective, ladder = self.rules.objective, self.parts.ladder
+            short, long = (slow_totals(self.live_totals(s), ladder, self._threshold_us)
+                           for s in (objective.short_s, objective.long_s))
+            totals = (short, long, self._budgets.over(DAY_S), self._budgets.over(PERIOD_S))
+            self._judging = Judging(*(self._events(self.members, t) for t in totals))
+        return self._judging
+
+    @staticmethod
+    def _events(members: Members, totals: Totals) -> Judged:
+        return events(members, Totals(totals.counts[: len(members.role)], totals.buckets[: len(members.role)]))
+
+    def _past(self, window_s: int, at_s: float) -> dict[str, Any]:
+        """A moment that is over, from the store; its budgets are those of the month before it."""
+        objective = self.rules.objective
+        members = self._new_members()
+        shown, keys = self._stored(at_s - window_s, at_s)
+        members.extend(keys)
+        drawn = graph(members, keys, shown, self.parts.ladder, Window(at_s - window_s, window_s))
+        spans = (objective.short_s, objective.long_s, DAY_S, PERIOD_S)
+        judged = []
+        for span in spans:
+            totals, own_keys = self._stored(at_s - span, at_s)
+            judged.append(self._aligned(members, keys, totals, own_keys))
+        with self.lock:
+            return self._draw(drawn, members, Judging(*judged), Moment(at_s, window_s, None, self._seq))
+
+    def _stored(self, from_s: float, to_s: float) -> tuple[Totals, list[Any]]:
+        return dense_by_place(self.parts.store.rollups(from_s, to_s, 10, self.parts.ladder))
+
+    def _aligned(self, members: Members, keys: Sequence[Any], totals: Totals, own_keys: Sequence[Any]) -> Judged:
+        """The events of another span in the numbers of the members of the window that is shown."""
+        place: Mapping[Any, int] = {key: number for number, key in enumerate(keys)}
+        slow = slow_totals(totals, self.parts.ladder, self._threshold_us)
+        pairs = [(place[key], row) for row, key in enumerate(own_keys) if key in place]
+        aligned = Totals(np.zeros((len(keys), 7)), np.zeros((len(keys), 1)))
+        if pairs:
+            to, source = np.array(pairs).T
+            aligned.counts[to], aligned.buckets[to] = slow.counts[source], slow.buckets[source]
+        return events(members, aligned)

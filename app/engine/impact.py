@@ -1,0 +1,86 @@
+"""Where trouble starts and who feels it, from the health of nodes and paths.
+
+A first, plain answer: trouble starts at a burning node that calls nothing unhealthy; whoever reaches it over
+unhealthy paths feels it; and the way from the users is the busiest one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+
+BAD = ("at_risk", "burning", "exhausted")
+
+
+@dataclass(frozen=True)
+class Impact:
+    """Origins by id, whose trouble a node feels, and the paths (caller, callee) on the way from users to an origin."""
+
+    origins: frozenset[str]
+    feels: dict[str, str]
+    paths: frozenset[tuple[str, str]]
+
+
+def impact(graph: nx.DiGraph) -> Impact:
+    """The impact in a graph whose nodes and edges have `health`."""
+    origins = [n for n, data in graph.nodes(data=True) if data["health"] == "burning" and not _calls_trouble(graph, n)]
+    feels: dict[str, str] = {}
+    paths: set[tuple[str, str]] = set()
+    for origin in sorted(origins):
+        reached = _upstream(graph, origin, paths)
+        for node in reached:
+            feels.setdefault(node, origin)
+        for top in reached | {origin}:
+            _to_users(graph, top, paths)
+    return Impact(frozenset(origins), {n: o for n, o in feels.items() if n not in origins}, frozenset(paths))
+
+
+def _calls_trouble(graph: nx.DiGraph, node: str) -> bool:
+    return any(graph.nodes[callee]["health"] in ("burning", "at_risk") and data["health"] in BAD
+               for _, callee, data in graph.out_edges(node, data=True) if callee != node)
+
+
+def _upstream(graph: nx.DiGraph, origin: str, paths: set[tuple[str, str]]) -> set[str]:
+    reached, waiting = {origin}, [origin]
+    while waiting:
+        for caller, callee, data in graph.in_edges(waiting.pop(), data=True):
+            if data["health"] in BAD:
+                paths.add((caller, callee))
+                if caller not in reached:
+                    reached.add(caller)
+                    waiting.append(caller)
+    return {n for n in reached - {origin} if graph.nodes[n]["kind"] != "user"}
+
+
+def _to_users(graph: nx.DiGraph, node: str, paths: set[tuple[str, str]]) -> None:
+    seen = {node}
+    while graph.nodes[node]["kind"] != "user":
+        callers = [(data["calls"], caller) for caller, _, data in graph.in_edges(node, data=True) if caller not in seen]
+        if not callers:
+            return
+        _, caller = max(callers)
+        paths.add((caller, node))
+        seen.add(caller)
+        node = caller
+
+
+def originated_in(graph: nx.DiGraph, node: str) -> tuple[str, float] | None:
+    """Where most of a node's failures began: the id among itself and what it calls with errors, and its share."""
+    reached, waiting = {node}, [node]
+    while waiting:
+        for _, callee, data in graph.out_edges(waiting.pop(), data=True):
+            if data["errors"] > 0 and callee not in reached:
+                reached.add(callee)
+                waiting.append(callee)
+    began = {n: _began(graph.nodes[n]) for n in reached}
+    total = sum(began.values())
+    if total <= 0:
+        return None
+    most = max(sorted(began), key=began.__getitem__)
+    return most, began[most] / total
+
+
+def _began(data: dict[str, object]) -> float:
+    count = data["originated_errors"] if data["kind"] == "service" else data["errors"]
+    return float(count) if isinstance(count, int | float) else 0.0

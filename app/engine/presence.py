@@ -1,0 +1,87 @@
+"""Who was seen when: first and last sight of every node and path, and since when a node has its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from topology.health import State
+from topology.members import CLIENT_SIDE, HIDDEN, LOG, Members, edge_id
+from topology.model import Entity, Service
+from topology.rollup import CALLS, RollupBatch
+
+
+@dataclass
+class Presence:
+    """Sightings by id, in epoch seconds. `changed` are those that the store does not know yet."""
+
+    seen: dict[str, tuple[float, float]] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    states: dict[str, tuple[State, float]] = field(default_factory=dict)
+
+    def load(self, entities: Iterable[Entity]) -> None:
+        """Takes in what the store knows."""
+        self.seen.update({e.key: (e.first_seen_s, e.last_seen_s) for e in entities})
+
+    def note(self, members: Members, batch: RollupBatch, now_s: float) -> None:
+        """Takes notice of everything that a batch counts."""
+        counted = batch.counts[:, CALLS] > 0
+        series, starts = batch.series[counted], batch.starts_s[counted]
+        role, owner = members.role[series], members.owner[series]
+        for is_edge in (False, True):
+            chosen = (role == CLIENT_SIDE) if is_edge else (role != CLIENT_SIDE) & (role != HIDDEN) & (role != LOG)
+            for number, first, last in _spans(owner[chosen], starts[chosen]):
+                self._see(_name(members, number, is_edge), first, min(last + batch.window_s, now_s))
+                if is_edge:
+                    for end in members.edges[number]:
+                        if members.nodes[end].kind != "service":
+                            self._see(members.nodes[end].id, first, min(last + batch.window_s, now_s))
+
+    def _see(self, key: str, first_s: float, last_s: float) -> None:
+        known = self.seen.get(key)
+        widened = (first_s, last_s) if known is None else (min(known[0], first_s), max(known[1], last_s))
+        if widened != known:
+            self.seen[key] = widened
+            self.changed.add(key)
+
+    def take_changes(self) -> list[Entity]:
+        """What the store is to be told."""
+        entities = [Entity(key, *self.seen[key]) for key in sorted(self.changed)]
+        self.changed.clear()
+        return entities
+
+    def present(self, now_s: float, leave_after_s: float) -> dict[str, tuple[float, float]]:
+        """Everything seen within the time after which one leaves the map."""
+        return {key: times for key, times in self.seen.items() if times[1] >= now_s - leave_after_s}
+
+    def since(self, key: str, state: State, now_s: float) -> float:
+        """Since when a node has its state."""
+        known = self.states.get(key)
+        if known is None or known[0] is not state:
+            known = self.states[key] = (state, now_s)
+        return known[1]
+
+
+def _spans(owner: np.ndarray, starts: np.ndarray) -> list[tuple[int, float, float]]:
+    if not len(owner):
+        return []
+    order = np.argsort(owner, kind="stable")
+    numbers, first = np.unique(owner[order], return_index=True)
+    lows = np.minimum.reduceat(starts[order], first)
+    highs = np.maximum.reduceat(starts[order], first)
+    return list(zip(numbers.tolist(), lows.tolist(), highs.tolist(), strict=True))
+
+
+def _name(members: Members, number: int, is_edge: bool) -> str:
+    if not is_edge:
+        return members.nodes[number].id
+    caller, callee = members.edges[number]
+    return edge_id(members.nodes[caller], members.nodes[callee])
+
+
+def ends_of(key: str) -> tuple[Service, Service] | None:
+    """The two ends of a path's id; None for the id of a node."""
+    caller, arrow, callee = key.partition(">")
+    return (Service.from_id(caller), Service.from_id(callee)) if arrow else None

@@ -1,0 +1,270 @@
+"""The snapshot: the graph of a window as JSON, with health, reasons, places and words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+
+from app.catalogue import Catalogue, Title
+from app.engine.evidence import Judged
+from app.engine.impact import impact, originated_in
+from app.engine.moments import rfc3339
+from app.engine.placement import Placement
+from app.engine.presence import Presence, ends_of
+from topology.health import LOUDNESS, Events, Evidence, Judgement, Objective, State, judge
+from topology.layout import Group
+from topology.members import Members, edge_id
+from topology.model import Kind, Service
+
+OTHERS = Title("Others", "其他")
+USERS = Title("Users", "用户")
+QUIET_FIGURES: Mapping[str, Any] = {
+    "calls": 0, "errors": 0, "originated_errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None,
+    "p50_ms": None, "p95_ms": None, "p99_ms": None, "self_ms": None, "sampled": None, "zones": [], "instances": {},
+    "sources": [],
+}
+QUIET_PATH: Mapping[str, Any] = {
+    "calls": 0, "errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None, "sampled": None, "protocols": [],
+    "sources": [], "client_p95_ms": None, "server_p95_ms": None, "cross_zone_calls": 0,
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the house decided about health and grouping."""
+
+    objective: Objective
+    stale_after_s: float
+    leave_after_s: float
+    group_by: str
+    environment: str
+    demo: bool
+
+
+@dataclass(frozen=True)
+class Judging:
+    """The four spans of evidence, all over the same members."""
+
+    short: Judged
+    long: Judged
+    day: Judged
+    period: Judged
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When the snapshot is taken, of what window, and how old the newest data is."""
+
+    now_s: float
+    window_s: int
+    data_age_s: float | None
+    seq: int
+
+
+class Drawing:
+    """Turns graphs into snapshots; remembers only which domain a virtual node was given."""
+
+    def __init__(self, rules: Rules, catalogue: Callable[[], Catalogue], presence: Presence, placement: Placement) -> None:
+        self._rules, self._catalogue, self._presence, self._placement = rules, catalogue, presence, placement
+        self._domains: dict[str, str] = {}
+
+    def snapshot(self, graph: nx.DiGraph, members: Members, judging: Judging, moment: Moment,
+                 quality: Mapping[str, int]) -> dict[str, Any]:
+        """The JSON of `GET /api/v1/graph` with the extras that the pages need."""
+        self._complete(graph, members, moment.now_s)
+        self._describe(graph)
+        self._judge(graph, members, judging)
+        felt = impact(graph)
+        groups, layers = self._groups(graph), self._catalogue().entries.layers
+        configured = {g.id for g in self._catalogue().entries.groups}
+        fixed = [Group(g["id"], g["lead"]) for g in groups if g["lead"] or g["id"] in configured]
+        places = self._placement.place(graph, fixed, [x.id for x in layers], moment.now_s)
+        nodes = [self._node(graph, n, places[n], felt, moment) for n in sorted(graph)]
+        edges = [self._edge(graph, a, b, felt, moment) for a, b in sorted(graph.edges)]
+        return {
+            "at": rfc3339(moment.now_s), "window_s": moment.window_s, "data_age_s": moment.data_age_s,
+            "demo": self._rules.demo, "seq": moment.seq, "environment": self._rules.environment,
+            "overall": overall(nodes), "groups": groups, "layers": [{"id": x.id, "title": _title(x.title, x.id)} for x in layers],
+            "problems": self._problems(nodes, moment.now_s), "nodes": nodes, "edges": edges, "quality": dict(quality),
+        }
+
+    def _complete(self, graph: nx.DiGraph, members: Members, now_s: float) -> None:
+        """Adds who was here and is quiet now, and takes out who left."""
+        present = self._presence.present(now_s, self._rules.leave_after_s)
+        for key in present:
+            ends = ends_of(key)
+            for service in ends or (Service.from_id(key),):
+                shown = members.display(service)
+                if shown is not None and shown.id not in graph:
+                    graph.add_node(shown.id, service=shown, **QUIET_FIGURES)
+            if ends:
+                self._complete_path(graph, members, ends)
+        gone = [n for n, data in graph.nodes(data=True) if data["calls"] == 0 and n not in present and not _lives(graph, n)]
+        graph.remove_nodes_from(gone)
+        idle = [(a, b) for a, b, data in graph.edges(data=True) if data["calls"] == 0 and data["id"] not in present]
+        graph.remove_edges_from(idle)
+
+    def _complete_path(self, graph: nx.DiGraph, members: Members, ends: tuple[Service, Service]) -> None:
+        caller, callee = (members.display(end) for end in ends)
+        if caller and callee and caller != callee and not graph.has_edge(caller.id, callee.id):
+            graph.add_edge(caller.id, callee.id, id=edge_id(caller, callee), **QUIET_PATH)
+
+    def _describe(self, graph: nx.DiGraph) -> None:
+        catalogue = self._catalogue()
+        for node, data in graph.nodes(data=True):
+            service = data["service"]
+            said = catalogue.describe(service)
+            data["kind"] = str(service.kind)
+            data["title"] = {"en": said.title_en, "zh": said.title_zh}
+            data["domain"] = said.domain or self._domains.get(node) or self._domain_of_callers(graph, node, catalogue)
+            data["layer"] = said.layer or ("user" if service.kind is Kind.USER else "")
+            data["owner"], data["runbook"] = said.owner, said.runbook
+            by_zone = "+".join(data["zones"])
+            data["group"] = {"domain": data["domain"], "layer": data["layer"], "zone": by_zone}[self._rules.group_by]
+
+    def _domain_of_callers(self, graph: nx.DiGraph, node: str, catalogue: Catalogue) -> str:
+        """A virtual node belongs where most of its calls come from; once given, that stays."""
+        service = graph.nodes[node]["service"]
+        if service.kind is Kind.USER:
+            return "users"
+        if service.kind in (Kind.SERVICE, Kind.UNKNOWN):
+            return ""
+        callers = [(data["calls"], caller) for caller, _, data in graph.in_edges(node, data=True)]
+        domain = catalogue.describe(graph.nodes[max(callers)[1]]["service"]).domain if callers else ""
+        if domain:
+            self._domains[node] = domain
+        return domain
+
+    def _judge(self, graph: nx.DiGraph, members: Members, judging: Judging) -> None:
+        for number, service in enumerate(members.nodes):
+            if service.id in graph:
+                where = originated_in(graph, service.id) if graph.nodes[service.id]["errors"] else None
+                named = (graph.nodes[where[0]]["title"]["en"], where[1]) if where else None
+                graph.nodes[service.id]["judgement"] = judge(_evidence(judging, "nodes", number, named), self._rules.objective)
+        for number, (caller, callee) in enumerate(members.edges):
+            pair = (members.nodes[caller].id, members.nodes[callee].id)
+            if graph.has_edge(*pair):
+                graph.edges[pair]["judgement"] = judge(_evidence(judging, "edges", number, None), self._rules.objective)
+        quiet = judge(Evidence(Events(), Events(), Events(), Events()), self._rules.objective)
+        for data in [d for _, d in graph.nodes(data=True)] + [d for _, _, d in graph.edges(data=True)]:
+            data.setdefault("judgement", quiet)
+            if data["calls"] == 0:
+                data["judgement"] = quiet
+            data["health"] = str(data["judgement"].state)
+
+    def _groups(self, graph: nx.DiGraph) -> list[dict[str, Any]]:
+        present = {data["group"] for _, data in graph.nodes(data=True)}
+        entries = self._catalogue().entries
+        listed = entries.layers if self._rules.group_by == "layer" else entries.groups
+        known = [{"id": g.id, "title": _title(g.title, g.id), "lead": getattr(g, "lead", False)} for g in listed
+                 if g.id in present]
+        rest = sorted(present - {g["id"] for g in known})
+        lead = [{"id": g, "title": _title(USERS, g), "lead": True} for g in rest if g == "users"]
+        others = [{"id": g, "title": _title(OTHERS if not g else None, g), "lead": False} for g in rest if g != "users"]
+        return lead + known + others
+
+    def _node(self, graph: nx.DiGraph, node: str, at: tuple[float, float], felt: Any, moment: Moment) -> dict[str, Any]:
+        data = graph.nodes[node]
+        service, judgement = data["service"], data["judgement"]
+        first_s, last_s = self._presence.seen.get(node, (moment.now_s, moment.now_s))
+        figures = {key: data[key] for key in QUIET_FIGURES}
+        return {
+            "id": node, "environment": service.environment, "namespace": service.namespace, "name": service.name,
+            **{key: data[key] for key in ("kind", "title", "domain", "layer", "owner", "runbook", "health")}, **figures,
+            "group": data["group"], "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": _why(judgement),
+            "slo": "default", "budget_left": None if judgement.budget_left is None else round(judgement.budget_left, 4),
+            "complete": True, "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "x": at[0], "y": at[1],
+            "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins, "change": None,
+        }
+
+    def _edge(self, graph: nx.DiGraph, caller: str, callee: str, felt: Any, moment: Moment) -> dict[str, Any]:
+        data = graph.edges[caller, callee]
+        first_s, last_s = self._presence.seen.get(data["id"], (moment.now_s, moment.now_s))
+        client = data["client_p95_ms"]
+        return {
+            "id": data["id"], "source": caller, "target": callee, **{key: data[key] for key in QUIET_PATH},
+            "p95_ms": client if client is not None else data["server_p95_ms"], "health": data["health"],
+            "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": _why(data["judgement"]), "complete": True,
+            "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "impact": (caller, callee) in felt.paths,
+            "protection": _protection(data),
+        }
+
+    def _problems(self, nodes: Sequence[Mapping[str, Any]], now_s: float) -> list[dict[str, Any]]:
+        rows = []
+        for node in nodes:
+            state = State(node["health"])
+            since_s = self._presence.since(node["id"], state, now_s)
+            if state is not State.OK:
+                rows.append({"id": node["id"], "health": state, "since": rfc3339(since_s), "text": node["why"]})
+        return sorted(rows, key=lambda row: (-LOUDNESS[row["health"]], row["since"], row["id"]))
+
+
+def _evidence(judging: Judging, which: str, number: int, named: tuple[str, float] | None) -> Evidence:
+    def at(judged: Judged) -> Events:
+        rows = getattr(judged, which)
+        return rows[number] if number < len(rows) else Events()
+
+    return Evidence(at(judging.short), at(judging.long), at(judging.day), at(judging.period), named)
+
+
+def _lives(graph: nx.DiGraph, node: str) -> bool:
+    return any(data["calls"] for *_, data in [*graph.in_edges(node, data=True), *graph.out_edges(node, data=True)])
+
+
+def _why(judgement: Judgement) -> dict[str, str]:
+    return {"en": judgement.why_en, "zh": judgement.why_zh}
+
+
+def _title(title: Title | None, fallback: str) -> dict[str, str]:
+    return {"en": title.en, "zh": title.zh or title.en} if title else {"en": fallback, "zh": fallback}
+
+
+def _protection(data: Mapping[str, Any]) -> str | None:
+    """A path is marked where a rate limit or a breaker turned calls away: a breaker fails at the caller, untimed
+    by any server."""
+    if not data["protected"]:
+        return None
+    return "rate_limited" if data["server_p95_ms"] is not None else "breaker_open"
+
+
+def overall(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The state of the whole in one word, one headline and one sentence."""
+    counts = {str(state): 0 for state in State}
+    for node in nodes:
+        counts[node["health"]] += 1
+    loudest = [node for node in nodes if node["health"] == _state(counts)]
+    return {"state": _state(counts), "counts": counts, **_headline(_state(counts), counts, nodes, loudest)}
+
+
+def _state(counts: Mapping[str, int]) -> str:
+    for state in (State.BURNING, State.EXHAUSTED, State.AT_RISK):
+        if counts[state]:
+            return str(state)
+    return str(State.OK if counts[State.OK] else State.NO_DATA)
+
+
+_HEADLINES = {
+    "burning": ("{n} burning: {names}", "{n} 个服务快速消耗预算：{names}"),
+    "exhausted": ("{n} with no budget left: {names}", "{n} 个服务预算耗尽：{names}"),
+    "at_risk": ("{n} at risk: {names}", "{n} 个服务有风险：{names}"),
+    "ok": ("Everything is healthy", "一切正常"),
+    "no_data": ("No data", "无数据"),
+}
+
+
+def _headline(state: str, counts: Mapping[str, int], nodes: Sequence[Mapping[str, Any]],
+              loudest: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    ordered = sorted(loudest, key=lambda node: (not node["origin"], node["budget_left"] or 0, node["id"]))
+    first = ordered[0] if ordered and state in ("burning", "exhausted", "at_risk") else None
+    felt = sum(1 for node in nodes if node["feels"])
+    headline, detail = {}, {}
+    for language, number in (("en", 0), ("zh", 1)):
+        names = ", ".join(node["title"][language] for node in ordered[:2]) + (" …" if len(ordered) > 2 else "")
+        headline[language] = _HEADLINES[state][number].format(n=counts[state], names=names)
+        if felt and state == "burning":
+            headline[language] += f" · {felt} feel it" if language == "en" else f" · 波及 {felt} 个服务"
+        detail[language] = first["why"][language] if first else ""
+    return {"headline": headline, "detail": detail}

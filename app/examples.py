@@ -1,0 +1,141 @@
+"""Example traces: chosen while they arrive, read back from the journal when they are complete."""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from collectors.otlp.span_reader import ReadSpan, span_at, spans_of
+from topology.choosing import Chooser
+from topology.journal import Journal
+from topology.model import Service
+from topology.pairing.kernel import PLACE
+from topology.spans import OFFSET, TRACE, SpanColumns
+from topology.store.contract import Example
+
+COMPLETE_AFTER_S = 12.0
+REMEMBERED_S = 40.0
+MAX_WANTED = 256
+MAX_SPANS = 2000
+HOUR_S = 3600.0
+INDEX_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """Where the spans of one request are: arrays with a row a span."""
+
+    ticket: int
+    at_s: float
+    trace: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int32]
+    place: npt.NDArray[np.int32]
+
+
+class ExampleBook:
+    """Remembers where recent spans are in the journal, and which traces are wanted. Bounded in bytes and count."""
+
+    def __init__(self, chooser: Chooser, bytes_per_hour: int) -> None:
+        self._chooser, self._bytes_per_hour = chooser, bytes_per_hour
+        self._noted: deque[_Noted] = deque()
+        self._noted_bytes = 0
+        self._wanted: dict[int, float] = {}
+        self._hour, self._spent = -1, 0
+        self.kept = 0
+
+    def note(self, columns: SpanColumns, resolved: npt.NDArray[np.int32], ticket: int, now_s: float) -> None:
+        """Takes notice of a request, and of the traces in it that are worth keeping."""
+        used = columns.used
+        for row in self._chooser.choose(columns.wide, resolved, used, now_s).tolist():
+            if len(self._wanted) < MAX_WANTED:
+                self._wanted.setdefault(int(columns.wide[row, TRACE]), now_s + COMPLETE_AFTER_S)
+        noted = _Noted(ticket, now_s, columns.wide[:used, TRACE].copy(), columns.narrow[:used, OFFSET].copy(),
+                       resolved[:used, PLACE].copy())
+        self._noted.append(noted)
+        self._noted_bytes += 16 * used
+        while self._noted and (self._noted[0].at_s < now_s - REMEMBERED_S or self._noted_bytes > INDEX_BYTES):
+            self._noted_bytes -= 16 * len(self._noted.popleft().trace)
+
+    def due(self, now_s: float) -> dict[int, list[tuple[int, int, int]]]:
+        """The traces that should be complete by now: where their spans are, as (ticket, offset, place)."""
+        ready = [trace for trace, due_s in self._wanted.items() if due_s <= now_s]
+        for trace in ready:
+            del self._wanted[trace]
+        found: dict[int, list[tuple[int, int, int]]] = {trace: [] for trace in ready}
+        keys = np.array(ready, np.int64)
+        for noted in self._noted if ready else ():
+            for row in np.flatnonzero(np.isin(noted.trace, keys)).tolist():
+                where = (noted.ticket, int(noted.offset[row]), int(noted.place[row]))
+                found[int(noted.trace[row])].append(where)
+        return found
+
+    def afford(self, size: int, now_s: float) -> bool:
+        """Whether so many bytes more may be kept in this hour; they are then spent."""
+        hour = int(now_s // HOUR_S)
+        if hour != self._hour:
+            self._hour, self._spent = hour, 0
+        if self._spent + size > self._bytes_per_hour:
+            return False
+        self._spent += size
+        self.kept += 1
+        return True
+
+
+Ends = Callable[[int], tuple[Service, str]]
+"""The service and zone of an end's number."""
+
+
+def assemble(trace: int, places: Iterable[tuple[int, int, int]], journal: Journal, ends: Ends,
+             mask: Callable[[str], str]) -> list[Example]:
+    """One trace as an example of every service in it; empty when its requests are gone."""
+    spans: dict[str, tuple[ReadSpan, int]] = {}
+    bodies: dict[int, bytes | None] = {}
+    for ticket, offset, place in list(places)[:MAX_SPANS]:
+        if ticket not in bodies:
+            bodies[ticket] = journal.body(ticket)
+        body = bodies[ticket]
+        if body is not None:
+            read = [span_at(body, offset, mask)] if offset else spans_of(body, trace, mask)
+            spans.update({span.span_id: (span, place) for span in read if span is not None})
+    if not spans:
+        return []
+    return _examples(sorted(spans.values(), key=lambda pair: pair[0].start_ns), ends)
+
+
+def _examples(spans: list[tuple[ReadSpan, int]], ends: Ends) -> list[Example]:
+    start_ns = spans[0][0].start_ns
+    rows = [_row(span, *ends(place), start_ns) for span, place in spans]
+    payload = zlib.compress(orjson.dumps(rows), 6)
+    entries: dict[str, tuple[ReadSpan, int]] = {}
+    for span, place in spans:
+        if span.kind in ("server", "consumer") or not span.parent_id:
+            entries.setdefault(ends(place)[0].id, (span, place))
+    if not entries:
+        entries[ends(spans[0][1])[0].id] = spans[0]
+    return [
+        Example(span.trace_id, service_id, span.operation, span.start_ns / 1e9, (span.end_ns - span.start_ns) / 1e6,
+                span.failed, len(rows), payload)
+        for service_id, (span, _) in entries.items()
+    ]
+
+
+def _row(span: ReadSpan, service: Service, zone: str, start_ns: int) -> dict[str, Any]:
+    return {
+        "span_id": span.span_id, "parent_id": span.parent_id or None, "service": service.name, "service_id": service.id,
+        "operation": span.operation, "kind": span.kind, "start_ms": (span.start_ns - start_ns) / 1e6,
+        "duration_ms": (span.end_ns - span.start_ns) / 1e6, "failed": span.failed, "zone": zone,
+        "status_message": span.status_message, "attributes": span.attributes,
+    }
+
+
+def rows_of(example: Example) -> list[dict[str, Any]]:
+    """The spans of a kept example."""
+    rows: list[dict[str, Any]] = orjson.loads(zlib.decompress(example.payload))
+    return rows

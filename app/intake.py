@@ -1,0 +1,219 @@
+"""From acknowledged requests to deltas of rollups: journal, decode, pair, count. One lock, one order.
+
+A checkpoint says up to which ticket the committed rollups reach and at what time they were taken. Pairing is
+deterministic in requests and arrival times, so after a crash it is brought back by reading the journal from
+two horizons before the checkpoint: what was then already counted is not counted again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from app.examples import ExampleBook
+from collectors.contract import Receipt, Signal
+from collectors.otlp.config import Reading
+from collectors.otlp.decoding import SpanDecoder
+from collectors.otlp.logs import LogBatch, LogLine, read_logs
+from collectors.otlp.metrics import GaugeBatch, read_metrics
+from collectors.otlp.resources import Identify
+from topology.errors import MalformedInput
+from topology.journal import Journal, Record
+from topology.model import Service
+from topology.pairing import Pairing
+from topology.rollup import RollupBatch, SeriesTable, concatenate, from_rows
+
+CHECKPOINT = "journal"
+NANOS = 1_000_000_000
+LINES_PER_SERVICE = 100
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """Deltas since the last harvest, and the checkpoint that is true once they are committed."""
+
+    batch: RollupBatch
+    checkpoint: bytes
+    keep_from: int
+    counted: int
+
+
+@dataclass
+class Parts:
+    """What the intake is made of."""
+
+    decoder: SpanDecoder
+    pairing: Pairing
+    journal: Journal
+    series: SeriesTable
+    examples: ExampleBook
+    metrics: Mapping[str, Reading]
+    mask: Callable[[str], str]
+    identify: Identify
+    horizon_s: float
+    clock_ns: Callable[[], int] = time.time_ns
+
+
+class OtlpIntake:
+    """The Intake behind the OTLP receiver. Thread-safe; `take` holds one lock for the time of one request."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._p = parts
+        self._lock = threading.Lock()
+        self._rows: list[tuple[int, int, list[float], dict[int, float]]] = []
+        self._lines: dict[Service, deque[LogLine]] = {}
+        self._arrivals: deque[tuple[int, int]] = deque()
+        self._stores: dict[str, int] = {}
+        self._counted = parts.journal.last
+        self._last_ns = 0
+        self.counts = {"log_lines": 0, "gauges": 0, "metric_points_dropped": 0, "refused_requests": 0, "replayed": 0}
+        self.newest_s = 0.0
+
+    def take(self, signal: Signal, body: bytes) -> Receipt:
+        """Journals and counts one request, see `Intake.take`."""
+        with self._lock:
+            now_ns = self._now_ns()
+            try:
+                decoded = self._decode(signal, body, now_ns)
+            except MalformedInput:
+                self.counts["refused_requests"] += 1
+                raise
+            ticket = self._p.journal.append(signal, now_ns, body)
+            rejected = self._count(signal, decoded, now_ns, ticket, body)
+            self._note(ticket, now_ns)
+        return Receipt(ticket, rejected, "spans without a valid trace or span id" if rejected else "")
+
+    def settle(self, ticket: int) -> None:
+        """Waits until the journal up to `ticket` is safe."""
+        self._p.journal.settle(ticket)
+
+    def _now_ns(self) -> int:
+        self._last_ns = max(self._last_ns, self._p.clock_ns())
+        return self._last_ns
+
+    def _note(self, ticket: int, now_ns: int) -> None:
+        self._counted = ticket
+        if not self._arrivals or now_ns - self._arrivals[-1][0] > NANOS:
+            self._arrivals.append((now_ns, ticket))
+
+    def _decode(self, signal: Signal, body: bytes, now_ns: int) -> object:
+        if signal is Signal.TRACES:
+            if self._p.decoder.crowded:
+                self._p.decoder.reset()
+                self._p.pairing.naming.forget()
+            return self._p.decoder.decode(body)
+        if signal is Signal.LOGS:
+            return read_logs(body, now_ns / NANOS, mask=self._p.mask, identify=self._p.identify)
+        return read_metrics(body, self._p.metrics, now_ns / NANOS, self._p.identify)
+
+    def _count(self, signal: Signal, decoded: object, now_ns: int, ticket: int, body: bytes) -> int:
+        if signal is Signal.TRACES:
+            return self._count_spans(decoded, now_ns, ticket)
+        if isinstance(decoded, LogBatch):
+            self._count_lines(decoded)
+        elif isinstance(decoded, GaugeBatch):
+            self._count_gauges(decoded)
+        return 0
+
+    def _count_spans(self, columns, now_ns: int, ticket: int) -> int:  # type: ignore[no-untyped-def]
+        pairing = self._p.pairing
+        invalid = pairing.invalid
+        pairing.take(columns, now_ns)
+        self._p.examples.note(columns, pairing.naming.resolved, ticket, now_ns / NANOS)
+        return pairing.invalid - invalid
+
+    def _count_lines(self, batch: LogBatch) -> None:
+        self.counts["log_lines"] += batch.lines
+        for (key, start_s), lines in batch.counts.items():
+            self._rows.append((start_s, self._p.series.number(key), [lines, 0, 0, 0, 0, 0, lines], {}))
+            self.newest_s = max(self.newest_s, start_s)
+        for line in reversed(batch.errors):
+            self._lines.setdefault(line.service, deque(maxlen=LINES_PER_SERVICE)).appendleft(line)
+
+    def _count_gauges(self, batch: GaugeBatch) -> None:
+        self.counts["gauges"] += batch.kept
+        self.counts["metric_points_dropped"] += batch.dropped
+        for gauge in batch.gauges:
+            row = [1, 0, 0, 0, gauge.value * 1e6, 0, 1]
+            self._rows.append((gauge.start_s, self._p.series.number(gauge.key), row, {}))
+
+    def harvest(self) -> Harvest:
+        """Everything counted since the last harvest."""
+        with self._lock:
+            now_ns = self._now_ns()
+            self._p.pairing.advance(now_ns)
+            batch = self._p.pairing.harvest(self._p.series)
+            if self._rows:
+                batch = concatenate([batch, from_rows(batch.window_s, self._rows)])
+                self._rows = []
+            return Harvest(batch, *self._checkpoint(now_ns))
+
+    def _checkpoint(self, now_ns: int) -> tuple[bytes, int, int]:
+        since = now_ns - int(2 * self._p.horizon_s * NANOS) - 2 * NANOS
+        while len(self._arrivals) > 1 and self._arrivals[1][0] < since:
+            self._arrivals.popleft()
+        keep_from = self._arrivals[0][1] if self._arrivals else self._counted + 1
+        for service in self._p.pairing.stores_seen_to():
+            self._stores.setdefault(service.id, self._counted)
+        content = {"counted": self._counted, "at_ns": now_ns, "from": keep_from, "stores": self._stores}
+        return json.dumps(content).encode(), keep_from, self._counted
+
+    def recover(self, checkpoint: bytes | None) -> int:
+        """Brings pairing back from the journal after a stop or a crash; returns how many requests were counted anew."""
+        content = json.loads(checkpoint) if checkpoint else {"counted": 0, "at_ns": 0, "from": 0, "stores": {}}
+        with self._lock:
+            self._stores = {key: ticket for key, ticket in content["stores"].items() if ticket < content["from"]}
+            self._p.pairing.expect_answers_from(Service.from_id(key) for key in self._stores)
+            suppressed = True
+            for record in self._p.journal.read(content["from"]):
+                if suppressed and record.ticket > content["counted"]:
+                    self._forget_counted(content["at_ns"])
+                    suppressed = False
+                self._replay(record, suppressed)
+            if suppressed:
+                self._forget_counted(content["at_ns"])
+        return self.counts["replayed"]
+
+    def _forget_counted(self, at_ns: int) -> None:
+        if at_ns:
+            self._last_ns = max(self._last_ns, at_ns)
+            self._p.pairing.advance(at_ns)
+        self._p.pairing.discard()
+        self._rows = []
+
+    def _replay(self, record: Record, suppressed: bool) -> None:
+        signal = Signal(record.signal)
+        self._note(record.ticket, record.arrival_ns)
+        self._last_ns = max(self._last_ns, record.arrival_ns)
+        if suppressed and signal is not Signal.TRACES:
+            return
+        try:
+            decoded = self._decode(signal, record.body, record.arrival_ns)
+        except MalformedInput:
+            return
+        self._count(signal, decoded, record.arrival_ns, record.ticket, record.body)
+        self.counts["replayed"] += not suppressed
+
+    def lines(self) -> list[LogLine]:
+        """The newest error lines of every service."""
+        with self._lock:
+            return [line for lines in self._lines.values() for line in lines]
+
+    def quality(self) -> dict[str, int]:
+        """The counters of pairing and of what was read besides."""
+        with self._lock:
+            return {**self._p.pairing.counters(), **self.counts,
+                    "decoded_by_reference": self._p.decoder.by_reference, "journal_bytes": self._p.journal.bytes_used}
+
+    def newest_end_s(self) -> float:
+        """When the newest span counted so far ended, epoch seconds; 0 before the first."""
+        return self._p.pairing.newest_ns() / NANOS
+
+    def due_examples(self, now_s: float) -> dict[int, list[tuple[int, int, int]]]:
+        """Traces worth keeping that should be complete by now, see `ExampleBook.due`."""
+        with self._lock:
+            return self._p.examples.due(now_s)

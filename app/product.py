@@ -1,0 +1,202 @@
+"""The only wiring: settings become a running product, and it ends in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app import control, places
+from app.catalogue import Catalogue, CatalogueFile, load
+from app.engine.engine import Engine, Parts
+from app.engine.snapshot import Rules
+from app.examples import ExampleBook
+from app.intake import OtlpIntake
+from app.intake import Parts as IntakeParts
+from app.settings import Settings
+from app.version import version
+from app.web.application import build
+from app.web.options import Meta, WebOptions
+from app.web.server import server
+from collectors.otlp.config import Config as OtlpConfig
+from collectors.otlp.decoding import SpanDecoder
+from collectors.otlp.receiver import OtlpReceiver
+from collectors.otlp.resources import identify, read
+from topology.choosing import Chooser, Quota
+from topology.health import Objective
+from topology.histogram import ladder
+from topology.journal import Journal
+from topology.masking import Masker, Rule
+from topology.model import Resource, Service
+from topology.pairing import Bounds, FailureRules, Pairing
+from topology.rollup import SeriesTable
+from topology.store.duckdb import DuckDBStore
+from topology.store.opening import Limits
+from topology.store.tiers import HOUR_S, Retention, Tier
+
+STORE_FILE = "synoptic.duckdb"
+MIB = 1 << 20
+_log = structlog.get_logger("synoptic")
+
+
+class House:
+    """The catalogue in force, reloaded when its file changes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._catalogue = Catalogue(settings.catalogue)
+        self.file: CatalogueFile | None = None
+        if settings.catalogue.file:
+            self.file = CatalogueFile(settings.catalogue.file, load(settings.catalogue.file))
+        self._told: tuple[object, ...] = ()
+
+    def catalogue(self) -> Catalogue:
+        """The catalogue of this moment."""
+        return self.file.catalogue if self.file else self._catalogue
+
+    def reload(self) -> bool:
+        """Looks at the file; True when there is a new catalogue."""
+        if self.file is None:
+            return False
+        fresh = self.file.refresh()
+        if self.file.faults != self._told:
+            self._told = self.file.faults
+            for fault in self.file.faults:
+                _log.error("the catalogue has a fault; the old one stays", fault=str(fault))
+        return fresh
+
+
+def run(settings: Settings) -> int:
+    """Runs the product until SIGINT or SIGTERM; 0 after a clean end."""
+    with ExitStack() as closing:
+        product = assemble(settings, closing)
+        web = server(product.app, settings.server.http.host, settings.server.http.port)
+        product.engine.load()
+        product.engine.start()
+        closing.callback(product.engine.stop)
+        for receiver in product.receivers:
+            receiver.start()
+            closing.callback(receiver.stop)
+        _log.info("ready", page=f"http://{settings.server.http}{settings.server.base_path}", version=version())
+        web.run()
+    _log.info("stopped")
+    return 0
+
+
+@dataclass
+class Product:
+    """The assembled parts, not yet started."""
+
+    engine: Engine
+    receivers: list[OtlpReceiver]
+    app: Any
+
+
+def assemble(settings: Settings, closing: ExitStack) -> Product:
+    """Builds everything from settings; what must be closed is pushed on `closing`."""
+    store = _store(settings, closing)
+    journal = Journal(settings.data.directory / "journal", sync=settings.journal.sync == "group",
+                      segment_bytes=settings.journal.segment_size_bytes, max_bytes=settings.journal.max_size_bytes)
+    closing.callback(journal.close)
+    house = House(settings)
+    otlp = _otlp(settings)
+    intake, engine_parts = _intake(settings, otlp, journal, store, house)
+    receivers = [OtlpReceiver(c.config, intake, name) for name, c in settings.collectors.items()
+                 if c.kind == "otlp" and c.enabled]
+    engine_parts.sources = lambda: _sources(receivers, house, settings)
+    engine = Engine(engine_parts, _rules(settings))
+    options, meta = _web_options(settings, otlp), Meta(version(), time.time, lambda: engine.figures)
+    closing.enter_context(control.serve(settings.data.directory, store))
+    return Product(engine, receivers, build(engine, options, meta))
+
+
+def _store(settings: Settings, closing: ExitStack) -> DuckDBStore:
+    kept = settings.data.kept
+    tiers = (Tier(10, int(kept.fine_s)), Tier(60, int(kept.minute_s)), Tier(HOUR_S, int(kept.hour_s)))
+    limits = Limits(memory_mb=settings.data.memory_limit_bytes // MIB)
+    store = DuckDBStore(settings.data.directory / STORE_FILE, time.time(), Retention(tiers), limits)
+    closing.callback(store.close)
+    if store.notice:
+        _log.error(store.notice)
+    return store
+
+
+def _otlp(settings: Settings) -> OtlpConfig:
+    configs = [c.config for c in settings.collectors.values() if c.kind == "otlp"]
+    return configs[0] if configs else OtlpConfig()
+
+
+def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckDBStore, house: House) -> tuple[OtlpIntake, Parts]:
+    bounds = Bounds(settings.pairing.max_pending_spans, settings.pairing.max_series,
+                    settings.pairing.max_operations_per_service, settings.pairing.max_strings)
+    rules = _failure_rules(settings)
+    mask = Masker(Rule(r.name, r.pattern, r.replacement) for r in settings.masking.rules)
+    who = partial(identify, default_environment=settings.environment, zones=otlp.zone_attributes)
+    decoder = SpanDecoder(time.time_ns() & 0xFFFFFFFF, bounds.max_strings, rules.protected_names)
+    scale = ladder([int(settings.health.latency.threshold_s * 1_000_000)])
+    pairing = Pairing(decoder.strings, _resource_of(decoder, who), scale, rules=rules, bounds=bounds,
+                      horizon_s=settings.pairing.horizon_s, late_limit_s=settings.pairing.late_limit_s,
+                      alias=_aliases(settings), clean=mask)
+    quota = Quota(settings.examples.errors, settings.examples.slowest, settings.examples.sample)
+    examples = ExampleBook(Chooser(bounds.max_series, quota), settings.examples.bytes_per_hour)
+    series = SeriesTable()
+    intake = OtlpIntake(IntakeParts(decoder, pairing, journal, series, examples, otlp.metrics, mask, who,
+                                    settings.pairing.horizon_s))
+    parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house.catalogue, house.reload, list)
+    return intake, parts
+
+
+def _resource_of(decoder: SpanDecoder, who: Callable[[Mapping[str, str]], Resource]) -> Callable[[int], Resource]:
+    return lambda number: read(decoder.resources.raw(number), who)
+
+
+def _failure_rules(settings: Settings) -> FailureRules:
+    failed, protection = settings.pairing.failed, settings.pairing.protection
+    return FailureRules(failed.http_client_4xx, failed.grpc_server, failed.grpc_client, protection.http,
+                        (*protection.response_flags, *protection.error_types))
+
+
+def _aliases(settings: Settings) -> dict[str, Service]:
+    return {alias.address: Service(settings.environment, alias.namespace, alias.name) for alias in settings.aliases}
+
+
+def _rules(settings: Settings) -> Rules:
+    health = settings.health
+    objective = Objective(health.availability, health.latency.threshold_s * 1000, health.latency.share, int(health.short_s),
+                          int(health.long_s), health.page_burn, health.ticket_burn, health.min_bad_events)
+    return Rules(objective, health.stale_after_s, health.leave_after_s, settings.layout.group_by, settings.environment,
+                 settings.demo)
+
+
+def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:
+    s = settings.server
+    return WebOptions(base_path=s.base_path, frame_ancestors=s.frame_ancestors, allowed_hosts=s.allowed_hosts,
+                      language=s.default_language, theme=s.default_theme, demo=settings.demo, max_viewers=s.max_viewers,
+                      otlp_grpc=f"http://{otlp.grpc}", otlp_http=f"http://{otlp.http}", assets=places.assets())
+
+
+def _sources(receivers: list[OtlpReceiver], house: House, settings: Settings) -> list[dict[str, Any]]:
+    rows = [receiver.status() for receiver in receivers]
+    rows += [{"name": name, "kind": c.kind, "state": "off", "rate_per_s": 0.0, "lag_s": None, "last_error": None,
+              "last_seen": None, "counters": {}} for name, c in settings.collectors.items() if not c.enabled]
+    if house.file and house.file.faults:
+        faults = "; ".join(str(fault) for fault in house.file.faults)
+        rows.append({"name": "catalogue", "kind": "configuration", "state": "degraded", "rate_per_s": 0.0, "lag_s": None,
+                     "last_error": faults, "last_seen": None, "counters": {}})
+    return rows
+
+
+def backup(settings: Settings, path: Path) -> None:
+    """A consistent copy of the stored data, by the running product when there is one."""
+    if control.ask_backup(settings.data.directory, path.resolve()):
+        return
+    with ExitStack() as closing:
+        _store(settings, closing).backup(path)
+
+
+__all__ = ["assemble", "backup", "run"]

@@ -1,0 +1,445 @@
+"""The scanner: an ExportTraceServiceRequest's bytes to span columns, without objects and without the GIL.
+
+Every string and every nested message is checked as the protobuf runtime checks it, also those that are
+skipped, so that scanner and reference decoder accept the same requests.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from collectors.otlp.attributes import fill_number, fill_text, find, outranked, rank
+from collectors.otlp.wire import BAD, check, length, skip, tag, text, varint
+from topology.interning import K1, K2, intern
+from topology.machine import (
+    INLINE,
+    JIT,
+    bits_of,
+    compiled,
+    load_i64,
+    load_u8,
+    load_u32,
+    load_u64,
+    store_i32,
+    store_i64,
+)
+from topology.spans import (
+    END,
+    ERROR_TYPE,
+    KIND,
+    LINK_SPAN,
+    LINK_TRACE,
+    NAME,
+    OFFSET,
+    PARENT,
+    RESOURCE,
+    SPAN,
+    START,
+    STATUS_ERROR,
+    STATUS_SHIFT,
+    TRACE,
+    WEIGHT,
+)
+
+# The scanner's context, words at one address: tables it reads and numbers of message types.
+STRINGS, RESOURCES, KEYS, SCHEMA, T_SCOPE, T_KEY_VALUE, T_ANY_VALUE, T_EVENT, T_LINK, T_STATUS, T_RESOURCE = range(11)
+FULL = np.int64(-2)
+_2_56 = np.int64(1) << 56
+
+
+@compiled(**INLINE)
+def mix_trace(p):  # type: ignore[no-untyped-def]
+    """The 128-bit trace id at p as 64 well mixed bits; 0 only for the all-zero (invalid) id."""
+    low, high = load_u64(p), load_u64(p + 8)
+    if low | high == np.uint64(0):
+        return np.int64(0)
+    h = (low ^ (high * K2)) * K1
+    h = (h ^ (h >> np.uint64(29))) * K2
+    h ^= h >> np.uint64(32)
+    return np.int64(h) if h != np.uint64(0) else np.int64(1)
+
+
+@compiled(**JIT)
+def weight(p, n):  # type: ignore[no-untyped-def]
+    """The sampling weight in a W3C tracestate, 2^56 / (2^56 - T) for `ot=th:T` (OpenTelemetry's probability
+    sampling); 0.0 without a valid threshold."""
+    i = np.int64(0)
+    while i + 3 <= n:
+        first = i == 0 or load_u8(p + i - 1) == 44 or load_u8(p + i - 1) == 32
+        if first and load_u8(p + i) == 111 and load_u8(p + i + 1) == 116 and load_u8(p + i + 2) == 61:
+            return _threshold(p + i + 3, p + n)
+        i += 1
+    return 0.0
+
+
+@compiled(**JIT)
+def _threshold(p, end):  # type: ignore[no-untyped-def]
+    start = True
+    while p + 3 <= end and load_u8(p) != 44:
+        if start and load_u8(p) == 116 and load_u8(p + 1) == 104 and load_u8(p + 2) == 58:
+            return _weight_of(p + 3, end)
+        start = load_u8(p) == 59
+        p += 1
+    return 0.0
+
+
+@compiled(**JIT)
+def _weight_of(p, end):  # type: ignore[no-untyped-def]
+    value, digits = np.int64(0), np.int64(0)
+    while p < end and load_u8(p) != 59 and load_u8(p) != 44:
+        c = load_u8(p)
+        digit = c - 48 if 48 <= c <= 57 else (c - 87 if 97 <= c <= 102 else np.int64(-1))
+        digits += 1
+        if digit < 0 or digits > 14:
+            return 0.0
+        value = value * 16 + digit
+        p += 1
+    if digits == 0:
+        return 0.0
+    threshold = value << (4 * (14 - digits))
+    return float(_2_56) / float(_2_56 - threshold)
+
+
+@compiled(**JIT)
+def _value(p, end, entry, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """A known attribute's AnyValue in any shape; the last member set counts, as in a protobuf oneof."""
+    if check(p, end, load_i64(context + T_ANY_VALUE * 8), load_i64(context + SCHEMA * 8)) < 0:
+        return BAD
+    column = load_i64(entry + 8)
+    wins = not outranked(entry, ranks)
+    while p < end:
+        t, p = tag(p, end)
+        if t == 10:
+            n, p = length(p, end)
+            if wins:
+                fill_text(narrow, column, p, n, load_i64(context + STRINGS * 8))
+            p += n
+        elif t == 24:
+            number, p = varint(p, end)
+            if wins:
+                fill_number(narrow, column, number)
+        else:
+            if wins:
+                fill_number(narrow, column, np.int64(-1))
+            p = skip(p, end, t)
+    return p
+
+
+@compiled(**JIT)
+def _odd_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of an attribute whose shape is unusual: order of fields, repeats, nested values."""
+    if check(p, end, load_i64(context + T_KEY_VALUE * 8), load_i64(context + SCHEMA * 8)) < 0:
+        return BAD, ranks
+    entry = np.int64(0)
+    q = p
+    while q < end:
+        t, q = tag(q, end)
+        if t == 10:
+            n, q = length(q, end)
+            entry = find(q, n, load_i64(context + KEYS * 8))
+            q += n
+        else:
+            q = skip(q, end, t)
+    if entry == 0:
+        return end, ranks
+    values = 0
+    while p < end:
+        t, p = tag(p, end)
+        if t == 18:
+            n, p = length(p, end)
+            values += 1
+            # Several values of one attribute merge in ways only the protobuf runtime should decide.
+            if values > 1 or _value(p, p + n, entry, ranks, narrow, context) < 0:
+                return BAD, ranks
+            p += n
+        else:
+            p = skip(p, end, t)
+    return end, (ranks if values == 0 or outranked(entry, ranks) else rank(entry, ranks))
+
+
+@compiled(**INLINE)
+def _attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of one attribute. The usual shape, `key: short string, value: string`, is read
+    without loops; everything else goes the long way."""
+    n = end - p
+    if n < 4 or load_u8(p) != 10:
+        return _odd_attribute(p, end, ranks, narrow, context)
+    k = load_u8(p + 1)
+    v = p + 2 + k
+    if k >= 128 or k + 4 > n or load_u8(v) != 18 or v + 2 + load_u8(v + 1) != end or load_u8(v + 1) >= 128:
+        return _odd_attribute(p, end, ranks, narrow, context)
+    size = load_u8(v + 1)
+    if size < 2 or load_u8(v + 2) != 10 or load_u8(v + 3) + 2 != size:
+        return _odd_attribute(p, end, ranks, narrow, context)
+    if not text(p + 2, k):
+        return BAD, ranks
+    entry = find(p + 2, k, load_i64(context + KEYS * 8))
+    if entry == 0 or outranked(entry, ranks):
+        return (end if text(v + 4, size - 2) else BAD), ranks
+    good = fill_text(narrow, load_i64(entry + 8), v + 4, size - 2, load_i64(context + STRINGS * 8))
+    return (end if good else BAD), rank(entry, ranks)
+
+
+@compiled(**JIT)
+def _status(p, end, narrow, context):  # type: ignore[no-untyped-def]
+    if check(p, end, load_i64(context + T_STATUS * 8), load_i64(context + SCHEMA * 8)) < 0:
+        return BAD
+    while p < end:
+        t, p = tag(p, end)
+        if t == 24:
+            code, p = varint(p, end)
+            code = code if 0 <= code <= STATUS_ERROR else np.int64(0)
+            kind = load_u32(narrow + KIND * 4) & ~(3 << STATUS_SHIFT)
+            store_i32(narrow + KIND * 4, kind | (code << STATUS_SHIFT))
+        else:
+            p = skip(p, end, t)
+    return p
+
+
+@compiled(**JIT)
+def _link(p, end, wide, context):  # type: ignore[no-untyped-def]
+    """The first link of a span is kept: messaging instrumentation puts the producer there."""
+    if check(p, end, load_i64(context + T_LINK * 8), load_i64(context + SCHEMA * 8)) < 0:
+        return BAD
+    trace, span = np.int64(0), np.int64(0)
+    while p < end:
+        t, p = tag(p, end)
+        if t == 10 or t == 18:
+            n, p = length(p, end)
+            if t == 10:
+                trace = mix_trace(p) if n == 16 else np.int64(0)
+            else:
+                span = load_i64(p) if n == 8 else np.int64(0)
+            p += n
+        else:
+            p = skip(p, end, t)
+    if load_i64(wide + LINK_SPAN * 8) == 0 and trace != 0 and span != 0:
+        store_i64(wide + LINK_TRACE * 8, trace)
+        store_i64(wide + LINK_SPAN * 8, span)
+    return p
+
+
+@compiled(**JIT)
+def _event_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """`ranks` after an event's attribute; only `exception.type` is read."""
+    entry = np.int64(0)
+    while p < end:
+        t, p = tag(p, end)
+        if t != 10 and t != 18:
+            p = skip(p, end, t)
+            continue
+        n, p = length(p, end)
+        if t == 10:
+            entry = find(p, n, load_i64(context + KEYS * 8))
+        elif entry != 0 and load_i64(entry + 8) == ERROR_TYPE and load_i64(entry + 16) == 1:
+            if not outranked(entry, ranks) and _value(p, p + n, entry, ranks, narrow, context) >= 0:
+                ranks = rank(entry, ranks)
+        p += n
+    return ranks
+
+
+@compiled(**JIT)
+def _event(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of an event: an exception's type names the error where no attribute does."""
+    if check(p, end, load_i64(context + T_EVENT * 8), load_i64(context + SCHEMA * 8)) < 0:
+        return BAD, ranks
+    while p < end:
+        t, p = tag(p, end)
+        if t == 26:
+            n, p = length(p, end)
+            ranks = _event_attribute(p, p + n, ranks, narrow, context)
+            p += n
+        else:
+            p = skip(p, end, t)
+    return end, ranks
+
+
+@compiled(**INLINE)
+def _identity(p, n, t, wide):  # type: ignore[no-untyped-def]
+    """The ids of a span; an id of the wrong length counts as none."""
+    if t == 0x0A:
+        store_i64(wide + TRACE * 8, mix_trace(p) if n == 16 else np.int64(0))
+    else:
+        store_i64(wide + (SPAN if t == 0x12 else PARENT) * 8, load_i64(p) if n == 8 else np.int64(0))
+
+
+@compiled(**INLINE)
+def _named(p, n, t, wide, narrow, context):  # type: ignore[no-untyped-def]
+    """Name and tracestate; False for text that is no UTF-8."""
+    if t == 0x2A:
+        store_i32(narrow + NAME * 4, intern(p, n, load_i64(context + STRINGS * 8)))
+    elif n > 0:
+        store_i64(wide + WEIGHT * 8, bits_of(weight(p, n)))
+    else:
+        store_i64(wide + WEIGHT * 8, np.int64(0))
+    return text(p, n)
+
+
+@compiled(**INLINE)
+def _nested(p, end, t, ranks, wide, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of a message inside a span."""
+    if t == 0x4A:
+        return _attribute(p, end, ranks, narrow, context)
+    if t == 0x5A:
+        return _event(p, end, ranks, narrow, context)
+    return (_link(p, end, wide, context) if t == 0x6A else _status(p, end, narrow, context)), ranks
+
+
+@compiled(**INLINE)
+def _delimited(p, end, t, ranks, wide, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of a length-delimited field of a span."""
+    n, p = length(p, end)
+    if p < 0:
+        return BAD, ranks
+    if t == 0x0A or t == 0x12 or t == 0x22:
+        _identity(p, n, t, wide)
+    elif t == 0x2A or t == 0x1A:
+        if not _named(p, n, t, wide, narrow, context):
+            return BAD, ranks
+    elif t == 0x4A or t == 0x5A or t == 0x6A or t == 0x7A:
+        q, ranks = _nested(p, p + n, t, ranks, wide, narrow, context)
+        if q < 0:
+            return BAD, ranks
+    return p + n, ranks
+
+
+@compiled(**INLINE)
+def _scalar(p, end, t, wide, narrow):  # type: ignore[no-untyped-def]
+    """Next address of a scalar field of a span."""
+    if t == 0x39 or t == 0x41:
+        if end - p < 8:
+            return BAD
+        store_i64(wide + (START if t == 0x39 else END) * 8, load_i64(p))
+        return p + 8
+    if t == 0x30:
+        value, p = varint(p, end)
+        value = value & 0xFFFFFFFF
+        store_i32(narrow + KIND * 4, (load_u32(narrow + KIND * 4) & ~7) | (value if value <= 5 else np.int64(0)))
+        return p
+    return skip(p, end, t)
+
+
+@compiled(**JIT)
+def _span(p, end, wide, narrow, context):  # type: ignore[no-untyped-def]
+    for k in range(8):
+        store_i64(wide + k * 8, np.int64(0))
+        store_i64(narrow + k * 8, np.int64(0))
+    ranks = np.int64(0)
+    while p < end:
+        t, p = tag(p, end)
+        if p < 0:
+            return BAD
+        if t & 7 == 2:
+            p, ranks = _delimited(p, end, t, ranks, wide, narrow, context)
+        else:
+            p = _scalar(p, end, t, wide, narrow)
+        if p < 0:
+            return BAD
+    return p
+
+
+@compiled(**JIT)
+def _scope_spans(p, end, origin, resource, row, columns, context):  # type: ignore[no-untyped-def]
+    """Rows used after the spans of one scope, negative when refused. `columns` is (wide, narrow, capacity)."""
+    wide, narrow, capacity = columns
+    while p < end:
+        t, p = tag(p, end)
+        if p < 0:
+            return BAD
+        if t & 7 != 2:
+            p = skip(p, end, t)
+            if p < 0:
+                return BAD
+            continue
+        start = p
+        n, p = length(p, end)
+        if p < 0:
+            return BAD
+        if t == 18:
+            if row >= capacity:
+                return FULL
+            if _span(p, p + n, wide + row * 64, narrow + row * 64, context) < 0:
+                return BAD
+            store_i32(narrow + row * 64 + RESOURCE * 4, resource)
+            store_i32(narrow + row * 64 + OFFSET * 4, start - origin)
+            row += 1
+        elif t == 10:
+            if check(p, p + n, load_i64(context + T_SCOPE * 8), load_i64(context + SCHEMA * 8)) < 0:
+                return BAD
+        elif t == 26 and not text(p, n):
+            return BAD
+        p += n
+    return row
+
+
+@compiled(**JIT)
+def _resource_of(p, end, context):  # type: ignore[no-untyped-def]
+    """The number of the resource: its raw bytes are interned, so a service's attributes are read once and not
+    with every request. Two resource fields would have to be merged: not understood."""
+    found = np.int64(0)
+    seen = 0
+    while p < end:
+        t, p = tag(p, end)
+        if p < 0:
+            return BAD
+        if t == 10:
+            n, p = length(p, end)
+            if p < 0 or seen > 0:
+                return BAD
+            found = intern(p, n, load_i64(context + RESOURCES * 8))
+            if n > 0 and found == 0:
+                return FULL
+            seen += 1
+            p += n
+        else:
+            p = skip(p, end, t)
+            if p < 0:
+                return BAD
+    return found
+
+
+@compiled(**JIT)
+def _resource_spans(p, end, origin, row, columns, context):  # type: ignore[no-untyped-def]
+    resource = _resource_of(p, end, context)
+    if resource < 0:
+        return resource
+    while p < end:
+        t, p = tag(p, end)
+        if t != 18 and t != 26:
+            p = skip(p, end, t)
+            continue
+        n, p = length(p, end)
+        if t == 26:
+            if not text(p, n):
+                return BAD
+        else:
+            row = _scope_spans(p, p + n, origin, resource, row, columns, context)
+            if row < 0:
+                return row
+        p += n
+    return row
+
+
+@compiled(**JIT)
+def scan(p, end, wide, narrow, capacity, context):  # type: ignore[no-untyped-def]
+    """Fills the columns with the spans of the request at p; returns how many, BAD (not understood) or FULL
+    (columns or tables need room: grow and scan again)."""
+    origin = p
+    row = np.int64(0)
+    while p < end:
+        t, p = tag(p, end)
+        if p < 0:
+            return BAD
+        if t != 10:
+            p = skip(p, end, t)
+            if p < 0:
+                return BAD
+            continue
+        n, p = length(p, end)
+        if p < 0:
+            return BAD
+        row = _resource_spans(p, p + n, origin, row, (wide, narrow, capacity), context)
+        if row < 0:
+            return row
+        p += n
+    return row

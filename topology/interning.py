@@ -1,0 +1,187 @@
+"""Strings become small numbers: an open-addressing table over one byte arena, filled by compiled kernels.
+
+Number 0 stands for the empty string and for every string that no longer fits; the latter are counted.
+The table is bounded; whoever uses the numbers must be able to forget them, because `reset` starts anew.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from topology.machine import INLINE, JIT, compiled, load_i64, load_u8, load_u32, load_u64, store_i64, store_u8
+
+K1 = np.uint64(0x9E3779B97F4A7C15)
+K2 = np.uint64(0xD6E8FEB86659FD93)
+_U0, _U1, _U5, _U29, _U32 = (np.uint64(x) for x in (0, 1, 5, 29, 32))
+
+# The table's state, as words at one address.
+SLOTS, MASK, STRINGS, CAPACITY, ARENA, ARENA_BYTES, USED, ARENA_USED, REFUSED, CROWDED, SEED = range(11)
+
+
+@compiled(**INLINE)
+def hash_bytes(p, n, seed):  # type: ignore[no-untyped-def]
+    """A 64-bit hash of n bytes at p; every load is inside them."""
+    h = seed ^ (np.uint64(n) * K2)
+    if n >= 8:
+        last = p + n - 8
+        q = p
+        while q < last:
+            h = (h ^ load_u64(q)) * K1
+            h ^= h >> _U29
+            q += 8
+        h = (h ^ load_u64(last)) * K1
+    elif n >= 4:
+        h = (h ^ np.uint64(load_u32(p)) ^ (np.uint64(load_u32(p + n - 4)) << _U32)) * K1
+    elif n > 0:
+        h = (h ^ np.uint64(load_u8(p) | (load_u8(p + (n >> 1)) << 8) | (load_u8(p + n - 1) << 16))) * K1
+    h ^= h >> _U32
+    return h
+
+
+@compiled(**INLINE)
+def same_bytes(p, q, n):  # type: ignore[no-untyped-def]
+    """Whether n bytes at p and q are equal."""
+    if n >= 8:
+        last = n - 8
+        i = 0
+        while i < last:
+            if load_i64(p + i) != load_i64(q + i):
+                return False
+            i += 8
+        return load_i64(p + last) == load_i64(q + last)
+    i = 0
+    while i < n:
+        if load_u8(p + i) != load_u8(q + i):
+            return False
+        i += 1
+    return True
+
+
+@compiled(**JIT)
+def _insert(p, n, h, slot, table):  # type: ignore[no-untyped-def]
+    number = load_i64(table + USED * 8)
+    offset = load_i64(table + ARENA_USED * 8)
+    if number >= load_i64(table + CAPACITY * 8) or offset + n > load_i64(table + ARENA_BYTES * 8):
+        store_i64(table + REFUSED * 8, load_i64(table + REFUSED * 8) + 1)
+        return 0
+    if number * 4 > load_i64(table + MASK * 8) * 3:
+        store_i64(table + CROWDED * 8, 1)
+        return 0
+    to = load_i64(table + ARENA * 8) + offset
+    for k in range(n):
+        store_u8(to + k, load_u8(p + k))
+    entry = load_i64(table + STRINGS * 8) + number * 16
+    store_i64(entry, offset)
+    store_i64(entry + 8, n)
+    store_i64(slot, np.int64(h))
+    store_i64(slot + 8, offset)
+    store_i64(slot + 16, n)
+    store_i64(slot + 24, number)
+    store_i64(table + USED * 8, number + 1)
+    store_i64(table + ARENA_USED * 8, offset + n)
+    return number
+
+
+@compiled(**INLINE)
+def intern(p, n, table):  # type: ignore[no-untyped-def]
+    """The number of n bytes at p. A slot is (hash, offset, length, number); number 0 is a free slot."""
+    if n == 0:
+        return np.int64(0)
+    h = hash_bytes(p, n, load_u64(table + SEED * 8))
+    mask = load_u64(table + MASK * 8)
+    slots = load_i64(table + SLOTS * 8)
+    arena = load_i64(table + ARENA * 8)
+    k = h & mask
+    while True:
+        slot = slots + np.int64(k << _U5)
+        number = load_i64(slot + 24)
+        if number == 0:
+            return np.int64(_insert(p, n, h, slot, table))
+        if load_u64(slot) == h and load_i64(slot + 16) == n and same_bytes(p, arena + load_i64(slot + 8), n):
+            return number
+        k = (k + _U1) & mask
+
+
+@compiled(**JIT)
+def _intern_one(p, n, table):  # type: ignore[no-untyped-def]
+    return intern(p, n, table)
+
+
+@compiled(**JIT)
+def _rehash(old, new):  # type: ignore[no-untyped-def]
+    mask = np.uint64(new.shape[0] - 1)
+    for i in range(old.shape[0]):
+        if old[i, 3] != 0:
+            k = np.uint64(old[i, 0]) & mask
+            while new[np.int64(k), 3] != 0:
+                k = (k + _U1) & mask
+            new[np.int64(k)] = old[i]
+
+
+class Interner:
+    """A bounded table of byte strings, numbered from 1 in order of first sight."""
+
+    def __init__(self, max_strings: int, arena_bytes: int, seed: int, reserved: tuple[str, ...] = ()) -> None:
+        self._words = np.zeros(16, np.int64)
+        self._strings = np.zeros((max_strings, 2), np.int64)
+        self._arena = np.zeros(arena_bytes, np.uint8)
+        self._reserved = reserved
+        self._words[[STRINGS, CAPACITY]] = self._strings.ctypes.data, max_strings
+        self._words[[ARENA, ARENA_BYTES]] = self._arena.ctypes.data, arena_bytes
+        self._words[SEED] = np.random.SeedSequence(seed).generate_state(1, np.uint64).view(np.int64)[0]
+        self.address = int(self._words.ctypes.data)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets every string but the reserved ones, which keep the numbers 1, 2, 3..."""
+        self._use_slots(np.zeros((1 << 12, 4), np.int64))
+        self._words[USED], self._words[ARENA_USED] = 1, 0
+        for text in self._reserved:
+            self.number(text)
+
+    def number(self, text: str) -> int:
+        """The number of a string."""
+        return self.number_of(text.encode())
+
+    def number_of(self, content: bytes) -> int:
+        """The number of a byte string."""
+        raw = np.frombuffer(content, np.uint8)
+        found = int(_intern_one(raw.ctypes.data, len(raw), self.address))
+        if self.relieve():
+            found = int(_intern_one(raw.ctypes.data, len(raw), self.address))
+        return found
+
+    def raw(self, number: int) -> bytes:
+        """The bytes with this number."""
+        offset, length = self._strings[number]
+        return self._arena[offset : offset + length].tobytes() if number else b""
+
+    def text(self, number: int) -> str:
+        """The string with this number; damaged UTF-8 is replaced."""
+        return self.raw(number).decode("utf-8", "replace")
+
+    def relieve(self) -> bool:
+        """Makes room when a kernel found the slots crowded; the kernel must then run again."""
+        if not self._words[CROWDED]:
+            return False
+        slots = np.zeros((len(self._slots) * 2, 4), np.int64)
+        _rehash(self._slots, slots)
+        self._use_slots(slots)
+        return True
+
+    @property
+    def refused(self) -> int:
+        """How many lookups found no room since the start."""
+        return int(self._words[REFUSED])
+
+    @property
+    def full(self) -> bool:
+        """Whether nine tenths of the bounds are used: time for a reset."""
+        return bool(self._words[USED] * 10 > len(self._strings) * 9 or self._words[ARENA_USED] * 10 > len(self._arena) * 9)
+
+    def __len__(self) -> int:
+        return int(self._words[USED])
+
+    def _use_slots(self, slots: np.ndarray) -> None:
+        self._slots = slots
+        self._words[SLOTS], self._words[MASK], self._words[CROWDED] = slots.ctypes.data, len(slots) - 1, 0

@@ -1,0 +1,299 @@
+"""The pairing kernels: a span arrives, a span expires. One core, no Python objects, no GIL."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from topology.machine import INLINE, JIT, bits_of, compiled, float_of, load_i32, load_i64, load_u8, load_u32, store_i64
+from topology.pairing.calls import (
+    BACK_BIAS,
+    count_delivery,
+    count_orphan,
+    count_root,
+    count_unanswered,
+    count_virtual,
+    count_work,
+    pair,
+    same_service,
+    target_of,
+)
+from topology.pairing.entries import (
+    ARRIVAL_EPOCH_MS,
+    CALLS,
+    DUPLICATES,
+    E_CHILDREN,
+    E_COUNT,
+    E_END,
+    E_ENDS,
+    E_SPAN,
+    E_START,
+    E_WORK,
+    EMITTED,
+    END_BITS,
+    END_MASK,
+    FLAGS_SHIFT,
+    FUTURE,
+    HEAD,
+    IMMEDIATE,
+    INBOUND,
+    INVALID,
+    KEPT,
+    KINDLESS,
+    LATE,
+    LATE_NS,
+    LINKED,
+    LOST_PARENTS,
+    NEWEST_NS,
+    NOW_NS,
+    ORPHANED,
+    PAIRED,
+    QUEUED,
+    REAL,
+    ROOT_WORK,
+    SILENT,
+    SOURCED,
+    SPANS,
+    TAIL,
+    WAITING,
+    WAITS,
+    WINDOW_NS,
+    adopt,
+    append,
+    bump,
+    clear_flags,
+    drop,
+    entry_at,
+    find,
+    flags_of,
+    forget,
+    place_of,
+    raise_flags,
+    sequence_of,
+    tag_of,
+)
+from topology.pairing.selftime import settle
+from topology.spans import END, LINK_SPAN, LINK_TRACE, PARENT, SPAN, START, TRACE, WEIGHT
+
+# Columns the resolver fills, int32, one 32-byte line a span.
+PLACE, INSTANCE, OPERATION, TARGET, PROTOCOL, TRAITS = range(6)
+RESOLVED_COLUMNS = 8
+AHEAD_NS = 5_000_000_000
+"""A span that ends later than this after its arrival comes from a clock that is ahead; it is counted on arrival."""
+
+
+@compiled(**INLINE)
+def _window(state, end_ns):  # type: ignore[no-untyped-def]
+    """How many windows ago a span that ended at `end_ns` counts, as an entry keeps it; 0 when it came too late."""
+    now = load_i64(state + NOW_NS * 8)
+    if end_ns > now + AHEAD_NS:
+        bump(state, FUTURE)
+        end_ns = now
+    elif end_ns < now - load_i64(state + LATE_NS * 8):
+        bump(state, LATE)
+        return np.int64(0)
+    if end_ns > load_i64(state + NEWEST_NS * 8):
+        store_i64(state + NEWEST_NS * 8, end_ns)
+    width = load_i64(state + WINDOW_NS * 8)
+    return now // width - end_ns // width + BACK_BIAS
+
+
+@compiled(**INLINE)
+def _fill(state, entry, wide, resolved):  # type: ignore[no-untyped-def]
+    traits = np.int64(load_i32(resolved + TRAITS * 4)) | REAL
+    start, end = load_i64(wide + START * 8), load_i64(wide + END * 8)
+    store_i64(entry + E_START * 8, start)
+    store_i64(entry + E_END * 8, max(start, end))
+    # A span without kind calls no one; its instance is kept there until its parent tells what it is.
+    second = np.int64(load_u32(resolved + (INSTANCE if traits & KINDLESS else TARGET) * 4))
+    ends = load_u32(resolved + PLACE * 4) | ((second if second <= END_MASK else 0) << END_BITS)
+    store_i64(entry + E_ENDS * 8, ends | (traits << FLAGS_SHIFT))
+    arrival = load_i64(state + NOW_NS * 8) // 1_000_000 - ARRIVAL_EPOCH_MS
+    store_i64(entry + E_WORK * 8, (arrival << 24) | load_u32(resolved + OPERATION * 4))
+    weight = float_of(load_i64(wide + WEIGHT * 8))
+    high = bits_of(weight if weight > 0.0 else 1.0) >> 32
+    back = _window(state, end)
+    store_i64(entry + E_COUNT * 8, high | (load_u32(resolved + PROTOCOL * 4) << 32) | (back << 40))
+
+
+@compiled(**INLINE)
+def _connect(state, parent, child, sequence):  # type: ignore[no-untyped-def]
+    """A parent and its child are both known, whichever came first."""
+    adopt(state, parent, child, sequence)
+    flags = flags_of(child)
+    if flags & KINDLESS:
+        clear_flags(child, KINDLESS)
+        if not same_service(state, place_of(parent), place_of(child)):
+            # A span without kind whose parent is in another service is a call (rule 5).
+            raise_flags(child, INBOUND)
+            count_work(state, child, target_of(child))
+            bump(state, WAITING)
+            pair(state, parent, child)
+    elif flags & INBOUND and not flags & SOURCED:
+        pair(state, parent, child)
+
+
+@compiled(**JIT)
+def _welcome(state, parent, low):  # type: ignore[no-untyped-def]
+    """A parent came after its children: each is connected, the last to come first."""
+    while low != 0:
+        sequence = sequence_of(state, low)
+        if sequence < load_i64(state + TAIL * 8):
+            break
+        child = entry_at(state, sequence)
+        low = np.int64(load_u32(child + E_CHILDREN * 8 + 4))
+        _connect(state, parent, child, sequence)
+
+
+@compiled(**INLINE)
+def _seek_parent(state, sequence, wide):  # type: ignore[no-untyped-def]
+    """Connects a new span with its parent, or leaves it in the list of a placeholder."""
+    entry = entry_at(state, sequence)
+    linked = flags_of(entry) & LINKED != 0
+    trace = load_i64(wide + (LINK_TRACE if linked else TRACE) * 8)
+    span = load_i64(wide + (LINK_SPAN if linked else PARENT) * 8)
+    if span == 0 or (span == load_i64(wide + SPAN * 8) and not linked):
+        return
+    tag = tag_of(trace, span)
+    slot = find(state, trace, span, tag)
+    word = load_i64(slot)
+    if word == 0:
+        parent = entry_at(state, append(state, trace, span, slot, tag))
+        arrival = load_i64(entry + E_WORK * 8) >> 24 << 24
+        store_i64(parent + E_WORK * 8, arrival)
+        adopt(state, parent, entry, sequence)
+        return
+    parent = entry_at(state, sequence_of(state, word & 0xFFFFFFFF))
+    if flags_of(parent) & REAL:
+        _connect(state, parent, entry, sequence)
+    else:
+        adopt(state, parent, entry, sequence)
+
+
+@compiled(**INLINE)
+def _call(state, entry):  # type: ignore[no-untyped-def]
+    """A client or producer arrived: calls to stores and queues count at once, others wait for their server."""
+    flags = flags_of(entry)
+    if flags & SILENT:
+        raise_flags(entry, PAIRED)
+        return
+    target = target_of(entry)
+    seen_to = load_u8(load_i64(state + WAITS * 8) + target) != 0
+    if flags & QUEUED or (flags & IMMEDIATE and not seen_to):
+        count_virtual(state, entry, 1)
+        raise_flags(entry, EMITTED)
+    else:
+        bump(state, WAITING)
+
+
+@compiled(**INLINE)
+def _serve(state, entry, wide):  # type: ignore[no-untyped-def]
+    """A server or consumer arrived: from a queue, from a user, or from a caller still to be found."""
+    flags = flags_of(entry)
+    if flags & QUEUED:
+        count_delivery(state, target_of(entry), entry)
+    elif load_i64(wide + PARENT * 8) == 0 and not flags & LINKED:
+        count_root(state, entry)
+    else:
+        bump(state, WAITING)
+
+
+@compiled(**JIT)
+def arrive(state, wide, resolved):  # type: ignore[no-untyped-def]
+    """One span, in whatever order it comes."""
+    trace, span = load_i64(wide + TRACE * 8), load_i64(wide + SPAN * 8)
+    if trace == 0 or span == 0:
+        bump(state, INVALID)
+        return
+    tag = tag_of(trace, span)
+    slot = find(state, trace, span, tag)
+    word = load_i64(slot)
+    waiting_children = np.int64(0)
+    if word != 0:
+        known = entry_at(state, sequence_of(state, word & 0xFFFFFFFF))
+        if flags_of(known) & REAL:
+            bump(state, DUPLICATES)
+            return
+        waiting_children = np.int64(load_u32(known + E_CHILDREN * 8))
+        raise_flags(known, ORPHANED)
+    sequence = append(state, trace, span, slot, tag)
+    entry = entry_at(state, sequence)
+    _fill(state, entry, wide, resolved)
+    bump(state, SPANS)
+    flags = flags_of(entry)
+    instance = np.int64(load_i32(resolved + INSTANCE * 4))
+    if flags & (INBOUND | ROOT_WORK):
+        count_work(state, entry, instance if flags & INBOUND else np.int64(0))
+    if flags & CALLS:
+        _call(state, entry)
+    if flags & INBOUND:
+        _serve(state, entry, wide)
+    _seek_parent(state, sequence, wide)
+    if waiting_children != 0:
+        _welcome(state, entry, waiting_children)
+
+
+@compiled(**JIT)
+def arrive_all(state, wide, resolved, n):  # type: ignore[no-untyped-def]
+    """The spans of a request."""
+    for i in range(n):
+        arrive(state, wide + i * 64, resolved + i * 32)
+
+
+@compiled(**JIT)
+def _renew(state, sequence, placeholder):  # type: ignore[no-untyped-def]
+    """A placeholder whose newest child still waits gets a new place at the head of the ring, children and all."""
+    raise_flags(placeholder, ORPHANED)
+    first = np.int64(load_u32(placeholder + E_CHILDREN * 8))
+    if sequence_of(state, first) <= sequence:
+        return
+    trace, span = load_i64(placeholder), load_i64(placeholder + E_SPAN * 8)
+    tag = tag_of(trace, span)
+    entry = entry_at(state, append(state, trace, span, find(state, trace, span, tag), tag))
+    store_i64(entry + E_WORK * 8, (load_i64(state + NOW_NS * 8) // 1_000_000 - ARRIVAL_EPOCH_MS) << 24)
+    store_i64(entry + E_CHILDREN * 8, first)
+
+
+@compiled(**JIT)
+def _expire_one(state, sequence):  # type: ignore[no-untyped-def]
+    entry = entry_at(state, sequence)
+    flags = flags_of(entry)
+    if not flags & ORPHANED:
+        forget(state, sequence)
+    if not flags & REAL:
+        if not flags & ORPHANED:
+            _renew(state, sequence, entry)
+        return
+    if flags & CALLS and not flags & (PAIRED | EMITTED):
+        count_unanswered(state, entry)
+    if flags & INBOUND and not flags & SOURCED:
+        count_orphan(state, entry)
+    if flags & KINDLESS:
+        bump(state, LOST_PARENTS)
+    if flags & (INBOUND | ROOT_WORK):
+        settle(state, entry)
+
+
+@compiled(**JIT)
+def expire(state, before_ms, most):  # type: ignore[no-untyped-def]
+    """Lets up to `most` spans that arrived before `before_ms` expire; returns how many did."""
+    limit = before_ms - ARRIVAL_EPOCH_MS
+    done = np.int64(0)
+    while done < most and load_i64(state + TAIL * 8) < load_i64(state + HEAD * 8):
+        sequence = load_i64(state + TAIL * 8)
+        if load_i64(entry_at(state, sequence) + E_WORK * 8) >> 24 >= limit:
+            break
+        _expire_one(state, sequence)
+        store_i64(state + TAIL * 8, sequence + 1)
+        done += 1
+    return done
+
+
+@compiled(**JIT)
+def release(state, before_ms):  # type: ignore[no-untyped-def]
+    """Frees the ring of spans that arrived before `before_ms` and have expired."""
+    limit = before_ms - ARRIVAL_EPOCH_MS
+    while load_i64(state + KEPT * 8) < load_i64(state + TAIL * 8):
+        sequence = load_i64(state + KEPT * 8)
+        if load_i64(entry_at(state, sequence) + E_WORK * 8) >> 24 >= limit:
+            break
+        store_i64(state + KEPT * 8, sequence + 1)

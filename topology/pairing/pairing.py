@@ -1,0 +1,206 @@
+"""Pairing: batches of spans in, rollups out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from topology.histogram import Ladder
+from topology.interning import Interner
+from topology.model import EdgeKey, Resource, Service, Side
+from topology.pairing import entries, kernel
+from topology.pairing.naming import Bounds, FailureRules, Naming
+from topology.pairing.selftime import SCRATCH_WORDS
+from topology.pairing.tally import Tally
+from topology.rollup import RollupBatch, SeriesTable, concatenate, rows_of
+from topology.spans import SpanColumns
+
+EXPIRE_AT_ONCE = 8192
+NEW_EDGES_AT_ONCE = 1 << 16
+
+COUNTERS = {
+    "spans": entries.SPANS, "duplicates": entries.DUPLICATES, "lost_parents": entries.LOST_PARENTS,
+    "pending": entries.WAITING, "late": entries.LATE, "ahead_of_time": entries.FUTURE, "invalid": entries.INVALID,
+    "unnamed_targets": entries.UNNAMED, "pairs": entries.PAIRS, "virtual_calls": entries.VIRTUAL,
+    "root_calls": entries.ROOTS, "expired_early": entries.EXPIRED_EARLY, "truncated_children": entries.TRUNCATED,
+}
+"""Counters of the sources page and `/api/v1/quality`, and the words of the state that hold them."""
+
+
+class Pairing:
+    """Spans of one source to calls, work and self time, by the seven rules.
+
+    Deterministic: the same batches at the same times give the same rollups. Time is the arrival time handed
+    in, never a clock. Not thread-safe.
+    """
+
+    def __init__(self, strings: Interner, resource_of: Callable[[int], Resource], ladder: Ladder, *,
+                 rules: FailureRules | None = None, bounds: Bounds | None = None, horizon_s: float = 30.0,
+                 late_limit_s: float = 3600.0, window_s: int = 10, alias: Mapping[str, Service] | None = None,
+                 source: str = "otlp", clean: Callable[[str], str] = str) -> None:
+        self.bounds = bounds or Bounds()
+        self._horizon_ms = int(horizon_s * 1000)
+        self._state = np.zeros(entries.STATE_WORDS, np.int64)
+        self._tally = Tally(ladder, window_s)
+        self.naming = Naming(strings, resource_of, self._state, rules or FailureRules(), self.bounds, alias or {}, source,
+                             clean)
+        self._edges = np.zeros((2 * _power_of_two(self.bounds.max_series), 2), np.int64)
+        self._new_edges = np.zeros((NEW_EDGES_AT_ONCE, 2), np.int64)
+        self._scratch = np.zeros(SCRATCH_WORDS, np.int64)
+        self._set_state(window_s, late_limit_s)
+        self._use_ring(np.zeros((1 << 14, 8), np.int64))
+        self._use_hash(np.zeros(1 << 15, np.int64))
+
+    def _set_state(self, window_s: int, late_limit_s: float) -> None:
+        state, ends = self._state, self.naming.ends
+        state[[entries.HEAD, entries.TAIL, entries.KEPT, entries.LOCALS]] = 1
+        state[entries.TALLY] = self._tally.address
+        state[entries.EDGES], state[entries.EDGE_MASK] = self._edges.ctypes.data, len(self._edges) - 1
+        state[entries.MAX_LOCALS] = self.bounds.max_series
+        state[entries.NEW_EDGES], state[entries.NEW_EDGES_CAPACITY] = self._new_edges.ctypes.data, len(self._new_edges)
+        state[entries.WAITS], state[entries.USER_OF] = ends.waits.ctypes.data, ends.user_of.ctypes.data
+        state[entries.UNKNOWN_OF], state[entries.SERVICE_OF] = ends.unknown_of.ctypes.data, ends.service_of.ctypes.data
+        state[entries.WINDOW_NS], state[entries.LATE_NS] = window_s * 1_000_000_000, int(late_limit_s * 1e9)
+        state[entries.SCRATCH] = self._scratch.ctypes.data
+
+    def _use_ring(self, ring: np.ndarray) -> None:
+        if self._state[entries.RING]:
+            kernel_address = int(self._state.ctypes.data)
+            entries.move_entries(kernel_address, int(ring.ctypes.data), len(ring) - 1)
+        self._ring = ring
+        self._state[entries.RING], self._state[entries.RING_MASK] = ring.ctypes.data, len(ring) - 1
+
+    def _use_hash(self, slots: np.ndarray) -> None:
+        if self._state[entries.HASH]:
+            entries.move_slots(int(self._hash.ctypes.data), len(self._hash), int(slots.ctypes.data), len(slots) - 1)
+        self._hash = slots
+        self._state[entries.HASH], self._state[entries.HASH_MASK] = slots.ctypes.data, len(slots) - 1
+
+    def take(self, columns: SpanColumns, now_ns: int) -> None:
+        """Counts a batch that arrived at `now_ns` (epoch nanoseconds; a clock that goes back counts as standing)."""
+        resolved = self.naming.resolve(columns)
+        self.advance(now_ns)
+        done = 0
+        while done < columns.used:
+            n = min(columns.used - done, EXPIRE_AT_ONCE)
+            self._make_room(2 * n)
+            kernel.arrive_all(int(self._state.ctypes.data), int(columns.wide.ctypes.data) + done * 64,
+                              int(resolved.ctypes.data) + done * 32, n)
+            done += n
+            self._name_new_edges()
+
+    def advance(self, now_ns: int) -> None:
+        """Lets what waited longer than the horizon expire."""
+        self._state[entries.NOW_NS] = max(now_ns, int(self._state[entries.NOW_NS]))
+        now_ms = int(self._state[entries.NOW_NS]) // 1_000_000
+        while self._expire(now_ms - self._horizon_ms) == EXPIRE_AT_ONCE:
+            pass
+        kernel.release(int(self._state.ctypes.data), now_ms - 2 * self._horizon_ms)
+
+    def _expire(self, before_ms: int) -> int:
+        self._make_room(EXPIRE_AT_ONCE if self.waiting > EXPIRE_AT_ONCE else self.waiting)
+        done = kernel.expire(int(self._state.ctypes.data), before_ms, EXPIRE_AT_ONCE)
+        self._name_new_edges()
+        return int(done)
+
+    def _make_room(self, more: int) -> None:
+        """Room for `more` entries in ring and hash table and for what they may count."""
+        self._tally.ensure(4 * more + 1024)
+        held = int(self._state[entries.HEAD] - self._state[entries.KEPT])
+        while held + more > len(self._ring) and len(self._ring) < _power_of_two(self.bounds.max_pending_spans):
+            self._use_ring(np.zeros((len(self._ring) * 2, 8), np.int64))
+        if held + more > len(self._ring):
+            self._expire_early(held + more - len(self._ring))
+        while (self.waiting + more) * 2 > len(self._hash):
+            self._use_hash(np.zeros(len(self._hash) * 2, np.int64))
+
+    def _expire_early(self, excess: int) -> None:
+        """The bound on pending spans is reached: the oldest expire before their time."""
+        state = int(self._state.ctypes.data)
+        short = excess - int(self._state[entries.TAIL] - self._state[entries.KEPT])
+        if short > 0:
+            self._tally.ensure(4 * short + 1024)
+            self._state[entries.EXPIRED_EARLY] += kernel.expire(state, _FAR_MS, short)
+        self._state[entries.KEPT] = min(int(self._state[entries.KEPT]) + excess, int(self._state[entries.TAIL]))
+
+    def _name_new_edges(self) -> None:
+        used = int(self._state[entries.NEW_EDGES_USED])
+        if used:
+            self.naming.name_edges(self._new_edges[:used])
+            self._state[entries.NEW_EDGES_USED] = 0
+
+    def harvest(self, series: SeriesTable) -> RollupBatch:
+        """What was counted since the last harvest, as deltas in numbers of `series`."""
+        local, batch, server = self._tally.harvest()
+        keys = self.naming.keys
+        numbers = np.zeros(len(keys), np.int32)
+        server_numbers = np.full(len(keys), -1, np.int32)
+        for number in np.unique(local).tolist():
+            key = keys[number]
+            assert key is not None
+            numbers[number] = series.number(key)
+            if isinstance(key, EdgeKey):
+                server_numbers[number] = series.number(replace(key, side=Side.SERVER))
+        edges = server_numbers[server.series] >= 0
+        batch = replace(batch, series=numbers[batch.series])
+        counts = batch.counts.copy()
+        counts[edges, 5] = 0.0
+        batch = replace(batch, counts=counts)
+        server = rows_of(server, edges & (server.counts[:, 4] != 0) | _has_buckets(server))
+        return concatenate([batch, replace(server, series=server_numbers[server.series])])
+
+    @property
+    def waiting(self) -> int:
+        """How many spans can still be found, paired or not."""
+        return int(self._state[entries.HEAD] - self._state[entries.TAIL])
+
+    def discard(self) -> None:
+        """Forgets what was counted since the last harvest, and starts the counters anew: it is known elsewhere."""
+        self._tally.harvest()
+        for word in COUNTERS.values():
+            if word != entries.WAITING:
+                self._state[word] = 0
+
+    @property
+    def invalid(self) -> int:
+        """How many spans had no valid trace or span id."""
+        return int(self._state[entries.INVALID])
+
+    def counters(self) -> dict[str, int]:
+        """The counters of data quality, by their public names."""
+        counted = {name: int(self._state[word]) for name, word in COUNTERS.items()}
+        counted["overflow"] = self._overflow()
+        return counted
+
+    def _overflow(self) -> int:
+        return self.naming.operation_overflow + self.naming.ends.overflow + self._tally.overflow
+
+    def newest_ns(self) -> int:
+        """When the newest span that was counted ended; 0 before the first."""
+        return int(self._state[entries.NEWEST_NS])
+
+    def stores_seen_to(self) -> list[Service]:
+        """Targets that answer with spans of their own, so that their clients wait."""
+        ends = self.naming.ends
+        return [ends.services[i] for i in np.flatnonzero(ends.waits).tolist()]
+
+    def expect_answers_from(self, services: Iterable[Service]) -> None:
+        """Restores what `stores_seen_to` told before a restart."""
+        for service in services:
+            self.naming.ends.waits[self.naming.ends.number(service)] = 1
+
+
+_FAR_MS = 1 << 52
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << (n - 1).bit_length()
+
+
+def _has_buckets(batch: RollupBatch) -> np.ndarray:
+    has = np.zeros(len(batch), bool)
+    has[batch.hist_row] = True
+    return has
+
