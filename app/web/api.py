@@ -110,7 +110,7 @@ def _add_columns(api: APIRouter, views: Views, meta: Meta) -> None:
         from_s, to_s = _checked(lambda: asked.between(meta.clock()), "from")
         found = await asyncio.to_thread(views.logs, asked.service, asked.trace, from_s, to_s, asked.limit)
         wanted = (asked.pattern or "").casefold()
-        return Answer([line for line in found if wanted in str(line.get("text", "")).casefold()])
+        return Answer([line for line in found if wanted in str(line.get("body", "")).casefold()])
 
 
 def _add_state(api: APIRouter, views: Views) -> None:

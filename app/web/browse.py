@@ -118,8 +118,8 @@ class Browse:
 
     def _trace(self, trace_id: str) -> list[Component]:
         trace = self._views.trace(trace_id)
-        health = {node["id"]: node["health"] for node in self._views.snapshot()["nodes"]} if trace else {}
-        return traces.page(trace, health, self._w)
+        nodes = {node["id"]: node for node in self._views.snapshot()["nodes"]} if trace else {}
+        return traces.page(trace, nodes, self._w)
 
     def _add_callbacks(self) -> None:
         @self.dash.callback(

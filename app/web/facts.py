@@ -18,10 +18,9 @@ LINES = 8
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A checked selection: which node or path, over which window, ending when (None is now)."""
+    """A checked selection: the id of a node or path, over which window, ending when (None is now)."""
 
     id: str
-    path: bool
     window_s: int
     at_s: float | None
 
@@ -34,7 +33,7 @@ class Asked:
             return None
         window_s = WINDOWS_S.get(str(seen.get("window")), WINDOWS_S["5m"])
         moment = float(at_s) if isinstance(at_s, int | float) and 0 < at_s < 4e9 else None
-        return cls(identity, chosen.get("what") == "edge", window_s, moment)
+        return cls(identity, window_s, moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,11 @@ class PathFacts:
     edge: Json
     around: Mapping[str, Json]
     trend: Trend
+
+
+def facts(views: Views, asked: Asked, now_s: float) -> NodeFacts | PathFacts | None:
+    """What is known of the node or path with this id; None when neither is known in this window."""
+    return node_facts(views, asked, now_s) or path_facts(views, asked, now_s)
 
 
 def node_facts(views: Views, asked: Asked, now_s: float) -> NodeFacts | None:

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from app.views import Json, Views
 from app.web import sections
-from app.web.facts import Asked, NodeFacts, PathFacts, node_facts, path_facts
+from app.web.facts import Asked, NodeFacts, PathFacts, facts
 from app.web.language import spoken
 from app.web.signals import charts
 from app.web.wording import UNKNOWN, Wording
@@ -30,33 +30,32 @@ class Panel:
         asked = Asked.of(selection, view)
         if asked is None:
             return []
-        find = path_facts if asked.path else node_facts
-        found = await asyncio.to_thread(find, self._views, asked, self._clock())
+        found = await asyncio.to_thread(facts, self._views, asked, self._clock())
         if found is None:
             return self._unknown(asked)
         parts = self._node(found) if isinstance(found, NodeFacts) else self._path(found)
         return [part for part in parts if part is not None]
 
-    def _node(self, facts: NodeFacts) -> Parts:
-        node, w = facts.node, self._w
+    def _node(self, known: NodeFacts) -> Parts:
+        node, w = known.node, self._w
         return [
-            self._head(node, sections.name_of(node), self._about(facts), origin=node.get("origin", False)),
+            self._head(node, sections.name_of(node), self._about(known), origin=node.get("origin", False)),
             sections.why(node),
-            self._felt(facts),
+            self._felt(known),
             self._figures(node),
-            charts(facts.trend, node, w),
-            sections.neighbours("source", node["callers"], facts.around, _calls, w),
-            sections.neighbours("target", node["callees"], facts.around, _time, w),
+            charts(known.trend, node, w),
+            sections.neighbours("source", node["callers"], known.around, _calls, w),
+            sections.neighbours("target", node["callees"], known.around, _time, w),
             sections.operations(node["operations"], w),
-            sections.examples(facts.traces, facts.example, facts.around, self._base, w),
-            sections.log_lines(facts.lines, self._base, w),
-            sections.instances(node["instances"], w),
+            sections.examples(known.traces, known.example, known.around, self._base, w),
+            sections.log_lines(known.lines, self._base, w),
+            sections.instances(node["instance_list"], w),
             sections.provenance(node, w),
         ]
 
-    def _path(self, facts: PathFacts) -> Parts:
-        edge, w = facts.edge, self._w
-        ends = [facts.around.get(edge[side]) for side in ("source", "target")]
+    def _path(self, known: PathFacts) -> Parts:
+        edge, w = known.edge, self._w
+        ends = [known.around.get(edge[side]) for side in ("source", "target")]
         names = " → ".join(sections.name_of(end) if end else UNKNOWN for end in ends)
         about = " · ".join([w("panel.path"), *edge.get("protocols", ())])
         links = [html.Li([html.Span(w(key), className="quiet"), sections.go_to(end)])
@@ -66,7 +65,7 @@ class Panel:
             sections.why(edge),
             html.Ul(links, className="ends"),
             _facts_list(self._path_figures(edge)),
-            charts(facts.trend, edge, w),
+            charts(known.trend, edge, w),
             sections.provenance(edge, w),
         ]
 
@@ -85,16 +84,16 @@ class Panel:
             className="p-head",
         )
 
-    def _about(self, facts: NodeFacts) -> str:
-        node, w = facts.node, self._w
-        group = facts.groups.get(node["domain"], {})
+    def _about(self, known: NodeFacts) -> str:
+        node, w = known.node, self._w
+        group = known.groups.get(node["domain"], {})
         other = node["name"] if sections.name_of(node) != node["name"] else ""
         zones = w("panel.zones", ", ".join(node["zones"])) if node["zones"] else ""
         words = [w("kind." + node["kind"]), spoken(group.get("title"), node["domain"] or ""), other, zones]
         return " · ".join(word for word in words if word)
 
-    def _felt(self, facts: NodeFacts) -> Component | None:
-        source = facts.around.get(facts.node.get("feels") or "")
+    def _felt(self, known: NodeFacts) -> Component | None:
+        source = known.around.get(known.node.get("feels") or "")
         if source is None:
             return None
         return html.P([html.I(className="glyph glyph-feels"), self._w("panel.feels"), " ", sections.go_to(source)],

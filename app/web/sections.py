@@ -134,8 +134,7 @@ def examples(
     traces: Sequence[Json], example: Json | None, around: Mapping[str, Json], base: str, w: Wording
 ) -> html.Section | None:
     """One trace in full and links to the others."""
-    health = {key: node["health"] for key, node in around.items()}
-    bars = waterfall(rows(example), w, health, most=MOST_ROWS) if example else None
+    bars = waterfall(rows(example), w, around, most=MOST_ROWS) if example else None
     note = f"{example['operation']} · {w.clock(example['at'])} · {w.millis(example['duration_ms'])}" if example else ""
     links = [_trace_link(one, base, w) for one in traces]
     return section(w("panel.traces"), note, bars, html.Ul(links, className="traces") if links else None)
@@ -144,7 +143,7 @@ def examples(
 def log_lines(lines: Sequence[Json], base: str, w: Wording) -> html.Section | None:
     """The newest error lines, each with its trace if it has one."""
     items = [html.Li([
-        html.Time(w.clock(line.get("at"))), html.Code(str(line.get("text", ""))),
+        html.Time(w.clock(line.get("time"))), html.Code(str(line.get("body", ""))),
         html.A(w("panel.trace"), href=f"{base}traces/{quote(line['trace_id'])}") if line.get("trace_id") else None,
     ]) for line in lines]  # fmt: skip
     shown = html.Ul(items, className="log") if items else None
@@ -176,9 +175,9 @@ def _neighbour(edge: Json, node: Json | None, share: float, w: Wording) -> html.
 
 
 def _heads(w: Wording, first: str, share: str = "", version: bool = False) -> html.Thead:
-    middle = "panel.version" if version else "panel.rate"
+    middle = "panel.column.version" if version else "panel.column.rate"
     heads = [html.Th(w("panel.head." + first)), *(html.Th(w(key), className="n") for key in
-             (middle, "panel.errors", "panel.p95"))]  # fmt: skip
+             (middle, "panel.column.errors", "panel.column.p95"))]  # fmt: skip
     return html.Thead(html.Tr([*heads, html.Th(w(share), className="n")] if share else heads))
 
 

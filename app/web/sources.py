@@ -11,7 +11,11 @@ from app.web.options import WebOptions
 from app.web.wording import UNKNOWN, Wording, amount
 
 HEALTH = {"ok": "ok", "waiting": "no_data", "degraded": "at_risk", "failed": "burning", "off": "no_data"}
-TROUBLE = ("lost_parents", "late", "overflow", "refused", "rejected", "malformed", "dropped")
+EXPLAINED = ("spans", "pending", "duplicates", "late")
+TROUBLE = (
+    "lost_parents", "overflow", "invalid", "ahead_of_time", "unnamed_targets", "expired_early", "truncated_children",
+    "refused_requests",
+)  # fmt: skip
 
 
 def page(sources: list[Json], quality: Json, options: WebOptions, w: Wording) -> list[Component]:
@@ -22,8 +26,16 @@ def page(sources: list[Json], quality: Json, options: WebOptions, w: Wording) ->
         *([_first_step(options, w)] if nothing_yet else []),
         html.Div([_source(source, w) for source in sources], className="sources"),
         html.Section([html.H2(w("sources.quality")), html.P(w("sources.quality.about"), className="quiet"),
-                      html.Div([_counter(*item, w) for item in quality.items()], className="counters")]),
+                      *_quality(quality, w)]),
     ]  # fmt: skip
+
+
+def _quality(quality: Json, w: Wording) -> list[Component]:
+    """Counters with an explanation as cards, the rest as a line of figures."""
+    told = [name for name in (*EXPLAINED, *TROUBLE) if name in quality]
+    rest = [_chip(name, value, w) for name, value in sorted(quality.items()) if name not in told]
+    return [html.Div([_counter(name, quality[name], w) for name in told], className="counters"),
+            html.Ul(rest, className="chips")]  # fmt: skip
 
 
 def _summary(sources: list[Json], w: Wording) -> str:

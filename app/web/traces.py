@@ -9,28 +9,31 @@ from dash.development.base_component import Component
 
 from app.critical_path import critical_path
 from app.views import Json
+from app.web.sections import name_of
 from app.web.waterfall import rows, waterfall
 from app.web.wording import Wording
 
 MOST_SHARES = 6
 
 
-def page(trace: Json | None, health: Mapping[str, str], w: Wording) -> list[Component]:
-    """The content of `/traces/<id>`. `health` maps service ids to their state."""
+def page(trace: Json | None, nodes: Mapping[str, Json], w: Wording) -> list[Component]:
+    """The content of `/traces/<id>`. `nodes` gives titles and health by service id."""
     if trace is None:
         return [html.Header([html.H1(w("trace.missing")), html.P(w("trace.missing.text"), className="quiet")])]
     mark = html.Span([html.I(className="plate plate-exhausted"), w("trace.failed")], className="with")
     failed: list[Component | str] = [" · ", mark] if trace["failed"] else []
     services = {span["service"] for span in trace["spans"]}
+    first = nodes.get(trace["service"])
+    name = name_of(first) if first else trace["service"]
     facts = [w.day_and_clock(trace["at"]), w.millis(trace["duration_ms"]), w("trace.spans", len(trace["spans"])),
              w("trace.services", len(services))]  # fmt: skip
     return [
         html.Header([
-            html.H1([html.B(trace["service"]), " ", trace["operation"]]),
+            html.H1([html.B(name), " ", trace["operation"]]),
             html.P(_line(facts, trace["trace_id"], failed), className="quiet"),
         ]),
         _shares(trace, w),
-        html.Div([_scale(trace, w), waterfall(rows(trace), w, health, details=True)], className="trace"),
+        html.Div([_scale(trace, w), waterfall(rows(trace), w, nodes, details=True)], className="trace"),
         html.P(w("trace.about"), className="quiet"),
     ]  # fmt: skip
 

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from app.critical_path import on_path
 from app.views import Json
+from app.web.language import spoken
 from app.web.wording import Wording
 
 LEAST_WIDTH = 0.35
@@ -45,11 +46,11 @@ def rows(trace: Json) -> list[Row]:
 
 
 def waterfall(
-    shown: list[Row], w: Wording, health: Mapping[str, str], details: bool = False, most: int | None = None
+    shown: list[Row], w: Wording, nodes: Mapping[str, Json], details: bool = False, most: int | None = None
 ) -> html.Div:
-    """Rows as elements. `health` maps service ids to their state; with `details` a row opens to its attributes."""
+    """Rows as elements. `nodes` gives titles and health by service id; with `details` a row opens to its attributes."""
     cut = shown if most is None else _telling(shown, most)
-    lines = [_line(row, w, health.get(row.span.get("service_id") or "", "ok"), details) for row in cut]
+    lines = [_line(row, w, nodes.get(row.span.get("service_id") or "", {}), details) for row in cut]
     return html.Div(lines, className="waterfall full" if details else "waterfall", role="list")
 
 
@@ -75,10 +76,11 @@ def _ordered(spans: list[Json]) -> list[tuple[Json, int]]:
     return order
 
 
-def _line(row: Row, w: Wording, state: str, details: bool) -> Component:
+def _line(row: Row, w: Wording, node: Json, details: bool) -> Component:
+    state, title = node.get("health", "ok"), spoken(node.get("title"), row.span["service"])
     tone = f" state-{state}" if row.critical and state != "ok" else ""
     inset = {"paddingLeft": f"{min(row.depth, DEEPEST) * 8}px"}
-    name = html.Span(_name(row, w, details), className="name", style=inset)
+    name = html.Span(_name(row, title, w, details), className="name", style=inset)
     bar = html.I(style={"left": f"{row.left:.3f}%", "width": f"{row.width:.3f}%"}, className="bar-of" + tone)
     parts = [name, html.Span(bar, className="track"), html.Span(w.millis(row.span["duration_ms"]), className="n")]
     look = "line" + (" critical" if row.critical else "") + (" failed" if row.span["failed"] else "")
@@ -87,8 +89,8 @@ def _line(row: Row, w: Wording, state: str, details: bool) -> Component:
     return html.Details([html.Summary(parts, className=look), _attributes(row.span, w)], role="listitem")
 
 
-def _name(row: Row, w: Wording, details: bool) -> list[Component | str]:
-    name: list[Component | str] = [html.B(row.span["service"])]
+def _name(row: Row, title: str, w: Wording, details: bool) -> list[Component | str]:
+    name: list[Component | str] = [html.B(title)]
     if row.span["failed"]:
         name.insert(0, html.I(className="plate plate-exhausted", title=w("trace.failed")))
     return [*name, " ", html.Span(row.span["operation"], className="quiet")] if details else name
