@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 
 import grpc
 import pytest
@@ -225,11 +226,14 @@ class SlowStart:
 
     def __init__(self, refuse):
         self.refuse, self.taken, self.closed = refuse, 0, False
+        self.times_us = []
 
     def spans(self, batch):
         """Takes spans once it has refused often enough."""
         self.refuse -= 1
-        self.taken += len(batch) if self.refuse < 0 else 0
+        if self.refuse < 0:
+            self.taken += len(batch)
+            self.times_us += [(span.start_time // 1000, span.end_time // 1000) for span in batch]
         return self.refuse < 0
 
     def lines(self, _batch):
@@ -246,20 +250,39 @@ class SlowStart:
 
 
 def test_a_receiver_that_is_not_there_is_said_once_and_tried_again():
-    """Nobody answers: one sentence says so; later everything made meanwhile arrives, and another says that."""
-    now, said, stop, wire = [float(NOON)], [], threading.Event(), SlowStart(refuse=3)
+    """Nobody answers: one sentence says so; later all that was begun arrives, and another says that."""
+    said, stop, wire = [], threading.Event(), SlowStart(refuse=3)
+    times_s = iter([NOON + second for second in range(1, 17)])
 
     def clock():
-        now[0] += 1.0
-        if now[0] > NOON + 16:
+        now_s = next(times_s, NOON + 60.0)  # after the stop a minute has passed: all that was begun has ended
+        if now_s == NOON + 16:
             stop.set()
-        return now[0]
+        return now_s
 
     assert run(DemoOptions(), stop, said.append, wire=wire, clock=clock) == 0
     assert [("does not take" in one, "takes the spans" in one) for one in said[1:3]] == [(True, False), (False, True)]
     assert f"{wire.taken} spans sent" in said[-1]
     assert wire.taken > 500
+    begun = min(start_us for start_us, _ in wire.times_us) // 1_000_000
+    by_second = ([len(one.spans) for one in simulate(BANK, 1, begun + second, 1)] for second in range(16))
+    assert wire.taken in accumulate(map(sum, by_second))  # whole seconds, to the last span
     assert wire.closed
+
+
+def test_spans_have_the_times_of_the_plan_and_leave_when_they_end():
+    """Nothing is sent before it has ended, and then with the planned start and end."""
+    wire = SlowStart(refuse=0)
+    sender, planned = Sender(BANK, wire), list(simulate(BANK, 1, NOON, 3, rate=8.0))
+    times = sorted((span.start_us, span.end_us) for journey in planned for span in journey.spans)
+    sender.begin(planned)
+    half = sorted(end for _, end in times)[len(times) // 2]
+    sender.finish(half)
+    sender.flush()
+    assert sorted(wire.times_us) == [pair for pair in times if pair[1] <= half]
+    sender.finish((NOON + 60) * 1_000_000)
+    sender.flush()
+    assert sorted(wire.times_us) == times
 
 
 def test_an_unknown_incident_is_refused_with_the_names():

@@ -33,7 +33,7 @@ def readings(bank: Bank, now: Conditions, seed: int, tick: int, place: Place) ->
     yield "system.memory.utilization", "1", _share(0.55 + 0.05 * load + rng.gauss(0, 0.01)), {"state": "used"}
     for store in _stores(bank, place.service):
         waits = now.slow[store].share if store in now.slow else 0.0
-        used = round(_POOL * _share(0.1 + 0.1 * load + 2.2 * waits + rng.gauss(0, 0.02)))
+        used = round(_POOL * _share(0.1 + 0.1 * load + 5 * waits + rng.gauss(0, 0.02)))
         pool = {"db.client.connection.pool.name": store}
         yield "db.client.connection.count", "{connection}", used, {**pool, "db.client.connection.state": "used"}
         yield "db.client.connection.max", "{connection}", _POOL, pool
