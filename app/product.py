@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from app.examples import ExampleBook
 from app.intake import OtlpIntake
 from app.intake import Parts as IntakeParts
 from app.settings import Settings
+from app.telemetry import Telemetry, TracedRequests
 from app.version import version
 from app.web.application import build
 from app.web.options import Meta, WebOptions
@@ -76,6 +78,8 @@ def run(settings: Settings) -> int:
     with ExitStack() as closing:
         product = assemble(settings, closing)
         web = server(product.app, settings.server.http.host, settings.server.http.port)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, web.handle_exit)
         product.engine.load()
         product.engine.start()
         closing.callback(product.engine.stop)
@@ -112,7 +116,11 @@ def assemble(settings: Settings, closing: ExitStack) -> Product:
     engine = Engine(engine_parts, _rules(settings))
     options, meta = _web_options(settings, otlp), Meta(version(), time.time, lambda: engine.figures)
     closing.enter_context(control.serve(settings.data.directory, store))
-    return Product(engine, receivers, build(engine, options, meta))
+    closing.callback(engine_parts.telemetry.stop)
+    page = build(engine, options, meta)
+    if settings.telemetry.self_traces:
+        page.add_middleware(TracedRequests, tracer=engine_parts.telemetry.tracer)
+    return Product(engine, receivers, page)
 
 
 def _store(settings: Settings, closing: ExitStack) -> DuckDBStore:
@@ -147,7 +155,9 @@ def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckD
     series = SeriesTable()
     intake = OtlpIntake(IntakeParts(decoder, pairing, journal, series, examples, otlp.metrics, mask, who,
                                     settings.pairing.horizon_s))
-    parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house.catalogue, house.reload, list)
+    telemetry = Telemetry(intake if settings.telemetry.self_traces else None, settings.environment, version())
+    parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house.catalogue, house.reload, list,
+                  telemetry)
     return intake, parts
 
 

@@ -20,6 +20,7 @@ from app.engine.presence import Presence
 from app.engine.snapshot import Drawing, Judging, Moment, Rules
 from app.examples import ExampleBook, assemble
 from app.intake import CHECKPOINT, Harvest, OtlpIntake
+from app.telemetry import Telemetry
 from topology.errors import StoreError
 from topology.graph import Window, graph
 from topology.histogram import Ladder
@@ -54,6 +55,7 @@ class Parts:
     catalogue: Callable[[], Catalogue]
     reload: Callable[[], bool]
     sources: Callable[[], list[dict[str, Any]]]
+    telemetry: Telemetry
     clock: Callable[[], float] = time.time
 
 
@@ -125,7 +127,8 @@ class Engine(Answers):
             next_s = max(next_s + TICK_S, time.monotonic())
             began_s = time.monotonic()
             try:
-                self.tick()
+                with self.parts.telemetry.tracer.start_as_current_span("tick"):
+                    self.tick()
             except Exception:
                 _log.exception("a tick failed; the next one goes on")
             self.figures["tick_seconds"] = time.monotonic() - began_s
@@ -188,7 +191,8 @@ class Engine(Answers):
         batch = concatenate(batches) if batches else empty(10)
         rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
         try:
-            self.parts.store.commit(Commit(rollups, entities, {CHECKPOINT: harvest.checkpoint}, self._examples))
+            with self.parts.telemetry.commit_span():
+                self.parts.store.commit(Commit(rollups, entities, {CHECKPOINT: harvest.checkpoint}, self._examples))
         except StoreError as error:
             self.figures["commit_failures"] += 1
             self.presence.changed.update(entity.key for entity in entities)

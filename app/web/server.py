@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from socket import socket
 
 import uvicorn
@@ -16,6 +18,11 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._app = app
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals to the product: uvicorn would raise them again at its end, before anything else is closed."""
+        yield
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Ends the streams, then stops as uvicorn does."""
