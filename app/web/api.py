@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from app.views import Json, Views
 from app.web.encoding import accepts
@@ -32,6 +33,7 @@ from app.web.selection import matching, neighbourhood
 from topology.find import compile_query
 
 MOST_POSITIONS = 10_000
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 T = TypeVar("T")
 
 
@@ -151,14 +153,18 @@ def _add_positions(api: APIRouter, views: Views, options: WebOptions) -> None:
 
 def add_unknown(app: FastAPI, page: Callable[[], Response]) -> None:
     """Answers whatever no route matches, with `page` outside the interface; to be called after every other route."""
-    known = [route for route in app.routes if isinstance(route, Route)]
+    known = list(app.routes)
 
-    @app.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    @app.api_route("/{rest:path}", methods=list(METHODS), include_in_schema=False)
     async def unknown(request: Request, rest: str) -> Response:
-        methods = {m for route in known if route.path_regex.match("/" + rest) for m in route.methods or ()}
+        methods = [method for method in METHODS if _answers(known, {**request.scope, "method": method})]
         if methods:
-            return problem(405, f"No {request.method} here.", headers={"allow": ", ".join(sorted(methods))})
+            return problem(405, f"No {request.method} here.", headers={"allow": ", ".join(methods)})
         return problem(404, "There is nothing at this address.") if rest.startswith("api/") else page()
+
+
+def _answers(routes: Sequence[BaseRoute], scope: Scope) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
 
 def _at(asked: WindowParameters, meta: Meta) -> float | None:

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-DURATION = re.compile(r"(\d{1,9})(s|m|h|d)")
+DURATION = re.compile(r"(\d{1,9})(s|m|h|d)", re.ASCII)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-EPOCH = re.compile(r"\d{1,12}(\.\d{1,9})?")
-RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+ -]\d\d:\d\d)")
+EPOCH = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+ -]\d\d:\d\d)", re.ASCII)
 LATEST_S = 4_102_444_800  # 2100-01-01; a greater number is most likely in milliseconds
 
 

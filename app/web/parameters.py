@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -11,7 +10,7 @@ from app.web.moments import NOW, DurationParameter, Moment, MomentParameter
 
 SIGNALS = ("calls", "errors", "p95", "saturation")
 MOST_POINTS = 11_000
-TRACE_ID = re.compile(r"[0-9A-Fa-f]{1,32}")
+TRACE_ID = r"^[0-9A-Fa-f]{1,32}$"
 
 
 def _window(value: int) -> int:
@@ -114,7 +113,7 @@ class LogsParameters(Span):
     """Which log lines."""
 
     service: Service | None = None
-    trace: Annotated[str, Field(pattern=TRACE_ID.pattern)] | None = None
+    trace: Annotated[str, Field(pattern=TRACE_ID)] | None = None
     pattern: str | None = None
     limit: Limit = 100
 
