@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from app import control, places
-from app.catalogue import Catalogue, CatalogueFile, load
 from app.engine.engine import Engine, Parts
 from app.engine.snapshot import Rules
 from app.examples import ExampleBook
+from app.house import House
 from app.intake import OtlpIntake
 from app.intake import Parts as IntakeParts
 from app.settings import Settings
@@ -29,13 +29,13 @@ from app.web.server import server
 from collectors.otlp.config import Config as OtlpConfig
 from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.receiver import OtlpReceiver
-from collectors.otlp.resources import identify, read
+from collectors.otlp.resources import Identify, identify, read
 from topology.choosing import Chooser, Quota
 from topology.health import Objective
 from topology.histogram import ladder
 from topology.journal import Journal
 from topology.masking import Masker, Rule
-from topology.model import Resource, Service
+from topology.model import Resource
 from topology.pairing import Bounds, FailureRules, Pairing
 from topology.rollup import SeriesTable
 from topology.store.duckdb import DuckDBStore
@@ -47,39 +47,15 @@ MIB = 1 << 20
 _log = structlog.get_logger("synoptic")
 
 
-class House:
-    """The catalogue in force, reloaded when its file changes."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._catalogue = Catalogue(settings.catalogue)
-        self.file: CatalogueFile | None = None
-        if settings.catalogue.file:
-            self.file = CatalogueFile(settings.catalogue.file, load(settings.catalogue.file))
-        self._told: tuple[object, ...] = ()
-
-    def catalogue(self) -> Catalogue:
-        """The catalogue of this moment."""
-        return self.file.catalogue if self.file else self._catalogue
-
-    def reload(self) -> bool:
-        """Looks at the file; True when there is a new catalogue."""
-        if self.file is None:
-            return False
-        fresh = self.file.refresh()
-        if self.file.faults != self._told:
-            self._told = self.file.faults
-            for fault in self.file.faults:
-                _log.error("the catalogue has a fault; the old one stays", fault=str(fault))
-        return fresh
-
-
 def run(settings: Settings) -> int:
     """Runs the product until SIGINT or SIGTERM; 0 after a clean end."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     with ExitStack() as closing:
         product = assemble(settings, closing)
         web = server(product.app, settings.server.http.host, settings.server.http.port)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, web.handle_exit)
+        threading.Thread(target=lambda: stop.wait() and setattr(web, "should_exit", True), daemon=True).start()
         product.engine.load()
         product.engine.start()
         closing.callback(product.engine.stop)
@@ -144,24 +120,32 @@ def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckD
                     settings.pairing.max_operations_per_service, settings.pairing.max_strings)
     rules = _failure_rules(settings)
     mask = Masker(Rule(r.name, r.pattern, r.replacement) for r in settings.masking.rules)
-    who = partial(identify, default_environment=settings.environment, zones=otlp.zone_attributes)
+    who = _identify(settings, otlp, house)
     decoder = SpanDecoder(time.time_ns() & 0xFFFFFFFF, bounds.max_strings, rules.protected_names)
     scale = ladder([int(settings.health.latency.threshold_s * 1_000_000)])
     pairing = Pairing(decoder.strings, _resource_of(decoder, who), scale, rules=rules, bounds=bounds,
                       horizon_s=settings.pairing.horizon_s, late_limit_s=settings.pairing.late_limit_s,
-                      alias=_aliases(settings), clean=mask)
+                      alias=house.alias, clean=mask)
     quota = Quota(settings.examples.errors, settings.examples.slowest, settings.examples.sample)
     examples = ExampleBook(Chooser(bounds.max_series, quota), settings.examples.bytes_per_hour)
     series = SeriesTable()
     intake = OtlpIntake(IntakeParts(decoder, pairing, journal, series, examples, otlp.metrics, mask, who,
                                     settings.pairing.horizon_s))
     telemetry = Telemetry(intake if settings.telemetry.self_traces else None, settings.environment, version())
-    parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house.catalogue, house.reload, list,
-                  telemetry)
+    parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house, list, telemetry)
     return intake, parts
 
 
-def _resource_of(decoder: SpanDecoder, who: Callable[[Mapping[str, str]], Resource]) -> Callable[[int], Resource]:
+def _identify(settings: Settings, otlp: OtlpConfig, house: House) -> Identify:
+    def who(found: Mapping[str, str]) -> Resource:
+        resource = identify(found, settings.environment, otlp.zone_attributes)
+        house.note(resource.service, found)
+        return resource
+
+    return who
+
+
+def _resource_of(decoder: SpanDecoder, who: Identify) -> Callable[[int], Resource]:
     return lambda number: read(decoder.resources.raw(number), who)
 
 
@@ -169,10 +153,6 @@ def _failure_rules(settings: Settings) -> FailureRules:
     failed, protection = settings.pairing.failed, settings.pairing.protection
     return FailureRules(failed.http_client_4xx, failed.grpc_server, failed.grpc_client, protection.http,
                         (*protection.response_flags, *protection.error_types))
-
-
-def _aliases(settings: Settings) -> dict[str, Service]:
-    return {alias.address: Service(settings.environment, alias.namespace, alias.name) for alias in settings.aliases}
 
 
 def _rules(settings: Settings) -> Rules:

@@ -47,7 +47,7 @@ def figures(members: Members, totals: Totals) -> Figures:
     client = _sum(totals, np.flatnonzero((role == CLIENT_SIDE) & active), owner, edges)
     server = _sum(totals, np.flatnonzero((role == SERVER_SIDE) & (totals.counts[:, TOTAL] != 0)), owner, edges)
     crossing = np.flatnonzero((role == CLIENT_SIDE) & members.crossing[:n] & active)
-    crossed = np.bincount(owner[crossing], totals.counts[crossing, CALLS], minlength=edges)
+    crossed = np.bincount(owner[crossing], totals.counts[crossing, CALLS], minlength=edges).astype(np.float64)
     idle = work.counts[:, CALLS] == 0
     work.counts[idle], work.buckets[idle] = roots.counts[idle], roots.buckets[idle]
     _borrow(members, work, client, server)
@@ -87,11 +87,11 @@ class Window:
     length_s: int
 
 
-def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder, window: Window) -> nx.DiGraph:
+def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder, window: Window) -> nx.DiGraph[str]:
     """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances`, `sources`; edges have
     figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not known is None."""
     sums = figures(members, totals)
-    drawn = nx.DiGraph(start_s=window.start_s, window_s=window.length_s)
+    drawn: nx.DiGraph[str] = nx.DiGraph(start_s=window.start_s, window_s=window.length_s)
     details = _Details(members, keys, totals)
     quantiles = ladder.quantiles_us(sums.work.buckets, SHARES) / 1000
     for number, service in enumerate(members.nodes):
@@ -146,12 +146,15 @@ class _Details:
         self.node_sources: dict[int, set[str]] = {}
         self.edge_sources: dict[int, set[str]] = {}
         self.protocols: dict[int, set[str]] = {}
+        self._silent_ends = [[end for end in ends if members.nodes[end].kind is not Kind.SERVICE] for ends in members.edges]
         for number in np.flatnonzero(totals.counts[:, CALLS]).tolist():
             self._take(keys[number], int(members.role[number]), int(members.owner[number]))
 
     def _take(self, key: SeriesKey, role: int, owner: int) -> None:
         if role in (CLIENT_SIDE, SERVER_SIDE) and isinstance(key, EdgeKey):
             self.edge_sources.setdefault(owner, set()).add(key.source)
+            for end in self._silent_ends[owner]:
+                self.node_sources.setdefault(end, set()).add(key.source)
             if key.protocol:
                 self.protocols.setdefault(owner, set()).add(key.protocol)
         elif role in (WORK, ROOT_WORK, INSTANCE) and isinstance(key, OperationKey | InstanceKey):

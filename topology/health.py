@@ -157,7 +157,7 @@ def _why_zh(state: State, i: _Indicator, evidence: Evidence, objective: Objectiv
             f"为预算速率的 {_times(i.long_burn)} 倍")
     if state in (State.BURNING, State.AT_RISK) and i.left_h is not None:
         limit = objective.page_burn if state is State.BURNING else objective.ticket_burn
-        text += f"（高于 {limit:g} 倍）；按此速度 30 天预算将在 {_hours_zh(i.left_h)}后用尽。"
+        text += f"（高于 {limit:g} 倍）；按此速度 30 天预算将在{_hours_zh(i.left_h)}后用尽。"
     elif state is State.EXHAUSTED:
         text += "；30 天预算已用尽。"
     else:

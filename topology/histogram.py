@@ -34,12 +34,13 @@ class Ladder:
 
     def bucket(self, duration_us: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """The bucket of each duration."""
-        return np.searchsorted(self.bounds_us, duration_us, side="left")
+        return np.asarray(np.searchsorted(self.bounds_us, duration_us, side="left"), np.int64)
 
     def good(self, counts: npt.NDArray[np.float64], threshold_us: int) -> npt.NDArray[np.float64]:
         """How many calls ended within the threshold: exact when the threshold is a bound.
         `counts` has buckets on its last axis."""
-        return counts[..., : int(np.searchsorted(self.bounds_us, threshold_us, side="right"))].sum(axis=-1)
+        below = int(np.searchsorted(self.bounds_us, threshold_us, side="right"))
+        return np.asarray(counts[..., :below].sum(axis=-1), np.float64)
 
     def middles_us(self) -> npt.NDArray[np.float64]:
         """The value that stands for each bucket: the geometric middle of its bounds."""

@@ -25,7 +25,7 @@ def _pointer(builder: Any, address: Any, kind: Any) -> Any:
 
 
 def _load(bits: int, result: Any, signed: bool = False) -> Any:
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def load(typing: Any, address: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             kind = ir.IntType(bits)
@@ -40,7 +40,7 @@ def _load(bits: int, result: Any, signed: bool = False) -> Any:
 
 
 def _store(bits: int) -> Any:
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def store(typing: Any, address: Any, value: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             kind = ir.IntType(bits)
@@ -54,7 +54,7 @@ def _store(bits: int) -> Any:
 
 
 def _add_float(kind_of: Any) -> Any:
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def add(typing: Any, address: Any, value: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             kind = kind_of()
@@ -80,7 +80,7 @@ add_f64 = _add_float(ir.DoubleType)
 add_f32 = _add_float(ir.FloatType)
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def float_of(typing: Any, bits: Any) -> Any:
     """The float64 whose bits are this int64."""
 
@@ -90,7 +90,7 @@ def float_of(typing: Any, bits: Any) -> Any:
     return types.float64(types.int64), emit
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def bits_of(typing: Any, value: Any) -> Any:
     """The bits of this float64 as an int64."""
 

@@ -12,13 +12,13 @@ import networkx as nx
 import numpy as np
 import structlog
 
-from app.catalogue import Catalogue
 from app.engine.answers import Answers
 from app.engine.evidence import DAY_S, PERIOD_S, Budgets, Judged, dense_by_place, events, slow_totals
 from app.engine.placement import Placement
 from app.engine.presence import Presence
 from app.engine.snapshot import Drawing, Judging, Moment, Rules
 from app.examples import ExampleBook, assemble
+from app.house import House
 from app.intake import CHECKPOINT, Harvest, OtlpIntake
 from app.telemetry import Telemetry
 from topology.errors import StoreError
@@ -35,6 +35,7 @@ TICK_S = 2.0
 COMMIT_EVERY_S = 10.0
 COMPACT_EVERY_S = 60.0
 REFRESH_EVERY_S = 3600.0
+ATTRIBUTES = "attributes"
 PAST_S = 15.0
 """A moment this long ago is answered from what was; anything newer is the live picture."""
 _log = structlog.get_logger("synoptic.engine")
@@ -52,8 +53,7 @@ class Parts:
     ladder: Ladder
     examples: ExampleBook
     mask: Callable[[str], str]
-    catalogue: Callable[[], Catalogue]
-    reload: Callable[[], bool]
+    house: House
     sources: Callable[[], list[dict[str, Any]]]
     telemetry: Telemetry
     clock: Callable[[], float] = time.time
@@ -70,7 +70,7 @@ class Engine(Answers):
         self.presence = Presence()
         self.presence.load(parts.store.entities())
         self.placement = Placement(parts.store)
-        self._drawing = Drawing(rules, parts.catalogue, self.presence, self.placement)
+        self._drawing = Drawing(rules, parts.house, self.presence, self.placement)
         self._threshold_us = int(rules.objective.latency_ms * 1000)
         self._budgets = Budgets(parts.store, parts.series, parts.ladder, self._threshold_us)
         self._uncommitted: list[RollupBatch] = []
@@ -87,17 +87,14 @@ class Engine(Answers):
         self.figures = {"tick_seconds": 0.0, "commit_seconds": 0.0, "commit_failures": 0.0}
 
     def _new_members(self) -> Members:
-        def shown(service):  # type: ignore[no-untyped-def]
-            catalogue = self.parts.catalogue()
-            merged = catalogue.merged(service)
-            return None if catalogue.hidden(merged) else merged
-
-        return Members(shown, lambda entry: self.parts.catalogue().user_for(entry))
+        return Members(self.parts.house.shown, self.parts.house.user_for)
 
     def load(self) -> None:
         """Brings back the last hour, the journal and the budgets; then answers are complete."""
         now_s = self.parts.clock()
-        recovered = self.parts.intake.recover(self.parts.store.checkpoints().get(CHECKPOINT))
+        checkpoints = self.parts.store.checkpoints()
+        self.parts.house.restore(checkpoints.get(ATTRIBUTES, b"{}"))
+        recovered = self.parts.intake.recover(checkpoints.get(CHECKPOINT))
         kept = self.parts.store.rollups(now_s - self.ring.keep_s, now_s + 60, 10, self.parts.ladder)
         with self.lock:
             self.ring.advance(now_s)
@@ -152,7 +149,7 @@ class Engine(Answers):
 
     def _harvest(self) -> None:
         now_s = self.parts.clock()
-        reloaded = self.parts.reload()
+        reloaded = self.parts.house.reload()
         harvest = self.parts.intake.harvest()
         with self.lock:
             if reloaded:
@@ -190,9 +187,10 @@ class Engine(Answers):
             return
         batch = concatenate(batches) if batches else empty(10)
         rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
+        checkpoints = {CHECKPOINT: harvest.checkpoint, ATTRIBUTES: self.parts.house.content()}
         try:
             with self.parts.telemetry.commit_span():
-                self.parts.store.commit(Commit(rollups, entities, {CHECKPOINT: harvest.checkpoint}, self._examples))
+                self.parts.store.commit(Commit(rollups, entities, checkpoints, self._examples))
         except StoreError as error:
             self.figures["commit_failures"] += 1
             self.presence.changed.update(entity.key for entity in entities)
@@ -225,8 +223,8 @@ class Engine(Answers):
     def snapshot(self, window_s: int = 300, at_s: float | None = None) -> dict[str, Any]:
         """The graph of a window, now or at a moment of the past."""
         now_s = self.parts.clock()
-        if at_s is not None and at_s < now_s - PAST_S:
-            return self._past(window_s, at_s)
+        if at_s is not None and at_s < now_s - PAST_S or window_s > self.ring.keep_s:
+            return self._past(window_s, at_s if at_s is not None else now_s)
         with self.lock:
             if window_s not in self._pictures:
                 self._pictures[window_s] = self._draw(self._live_graph(window_s, now_s), self.members,
@@ -236,7 +234,7 @@ class Engine(Answers):
     def _moment(self, now_s: float, window_s: int) -> Moment:
         newest_s = self.parts.intake.newest_end_s()
         age_s = round(max(0.0, now_s - newest_s), 1) if newest_s else None
-        return Moment(now_s, window_s, age_s, self._seq)
+        return Moment(now_s, window_s, age_s, self._seq, live=True)
 
     def _draw(self, drawn: nx.DiGraph, members: Members, judging: Judging, moment: Moment) -> dict[str, Any]:
         return self._drawing.snapshot(drawn, members, judging, moment, self.quality())

@@ -10,8 +10,9 @@ import networkx as nx
 from topology.layout import Box, Group, Path, Point, arrange, place_new
 from topology.store.contract import Store
 
-SETTLE_S = 15.0
-"""A map that was never drawn is arranged anew while its first nodes come in, for so long; then it stands."""
+SETTLE_S = 45.0
+"""A map that was never drawn is arranged anew while its first nodes come in, for so long; then it stands.
+Longer than the pairing horizon, since what sends no spans itself is known only after it."""
 
 
 class Placement:

@@ -19,7 +19,7 @@ class Presence:
 
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
-    states: dict[str, tuple[State, float]] = field(default_factory=dict)
+    states: dict[tuple[str, int], tuple[State, float]] = field(default_factory=dict)
 
     def load(self, entities: Iterable[Entity]) -> None:
         """Takes in what the store knows."""
@@ -53,14 +53,15 @@ class Presence:
         return entities
 
     def present(self, now_s: float, leave_after_s: float) -> dict[str, tuple[float, float]]:
-        """Everything seen within the time after which one leaves the map."""
-        return {key: times for key, times in self.seen.items() if times[1] >= now_s - leave_after_s}
+        """Everything that was there at a moment: seen before it, and not so long ago that it has left the map."""
+        return {key: times for key, times in self.seen.items()
+                if times[0] <= now_s and times[1] >= now_s - leave_after_s}
 
-    def since(self, key: str, state: State, now_s: float) -> float:
-        """Since when a node has its state."""
-        known = self.states.get(key)
+    def since(self, key: str, state: State, window_s: int, now_s: float) -> float:
+        """Since when a node has its state, as it is seen through windows of this length."""
+        known = self.states.get((key, window_s))
         if known is None or known[0] is not state:
-            known = self.states[key] = (state, now_s)
+            known = self.states[key, window_s] = (state, now_s)
         return known[1]
 
 

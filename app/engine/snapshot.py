@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
 
-from app.catalogue import Catalogue, Title
+from app.catalogue import Title
 from app.engine.evidence import Judged
 from app.engine.impact import impact, originated_in
 from app.engine.moments import rfc3339
 from app.engine.placement import Placement
 from app.engine.presence import Presence, ends_of
+from app.house import House
 from topology.health import LOUDNESS, Events, Evidence, Judgement, Objective, State, judge
 from topology.layout import Group
 from topology.members import Members, edge_id
@@ -62,13 +63,14 @@ class Moment:
     window_s: int
     data_age_s: float | None
     seq: int
+    live: bool = False
 
 
 class Drawing:
     """Turns graphs into snapshots; remembers only which domain a virtual node was given."""
 
-    def __init__(self, rules: Rules, catalogue: Callable[[], Catalogue], presence: Presence, placement: Placement) -> None:
-        self._rules, self._catalogue, self._presence, self._placement = rules, catalogue, presence, placement
+    def __init__(self, rules: Rules, house: House, presence: Presence, placement: Placement) -> None:
+        self._rules, self._house, self._presence, self._placement = rules, house, presence, placement
         self._domains: dict[str, str] = {}
 
     def snapshot(self, graph: nx.DiGraph, members: Members, judging: Judging, moment: Moment,
@@ -78,8 +80,8 @@ class Drawing:
         self._describe(graph)
         self._judge(graph, members, judging)
         felt = impact(graph)
-        groups, layers = self._groups(graph), self._catalogue().entries.layers
-        configured = {g.id for g in self._catalogue().entries.groups}
+        groups, layers = self._groups(graph), self._house.entries.layers
+        configured = {g.id for g in self._house.entries.groups}
         fixed = [Group(g["id"], g["lead"]) for g in groups if g["lead"] or g["id"] in configured]
         places = self._placement.place(graph, fixed, [x.id for x in layers], moment.now_s)
         nodes = [self._node(graph, n, places[n], felt, moment) for n in sorted(graph)]
@@ -88,7 +90,7 @@ class Drawing:
             "at": rfc3339(moment.now_s), "window_s": moment.window_s, "data_age_s": moment.data_age_s,
             "demo": self._rules.demo, "seq": moment.seq, "environment": self._rules.environment,
             "overall": overall(nodes), "groups": groups, "layers": [{"id": x.id, "title": _title(x.title, x.id)} for x in layers],
-            "problems": self._problems(nodes, moment.now_s), "nodes": nodes, "edges": edges, "quality": dict(quality),
+            "problems": self._problems(nodes, moment), "nodes": nodes, "edges": edges, "quality": dict(quality),
         }
 
     def _complete(self, graph: nx.DiGraph, members: Members, now_s: float) -> None:
@@ -113,19 +115,18 @@ class Drawing:
             graph.add_edge(caller.id, callee.id, id=edge_id(caller, callee), **QUIET_PATH)
 
     def _describe(self, graph: nx.DiGraph) -> None:
-        catalogue = self._catalogue()
         for node, data in graph.nodes(data=True):
             service = data["service"]
-            said = catalogue.describe(service)
+            said = self._house.describe(service)
             data["kind"] = str(service.kind)
             data["title"] = {"en": said.title_en, "zh": said.title_zh}
-            data["domain"] = said.domain or self._domains.get(node) or self._domain_of_callers(graph, node, catalogue)
+            data["domain"] = said.domain or self._domains.get(node) or self._domain_of_callers(graph, node)
             data["layer"] = said.layer or ("user" if service.kind is Kind.USER else "")
             data["owner"], data["runbook"] = said.owner, said.runbook
             by_zone = "+".join(data["zones"])
             data["group"] = {"domain": data["domain"], "layer": data["layer"], "zone": by_zone}[self._rules.group_by]
 
-    def _domain_of_callers(self, graph: nx.DiGraph, node: str, catalogue: Catalogue) -> str:
+    def _domain_of_callers(self, graph: nx.DiGraph, node: str) -> str:
         """A virtual node belongs where most of its calls come from; once given, that stays."""
         service = graph.nodes[node]["service"]
         if service.kind is Kind.USER:
@@ -133,7 +134,7 @@ class Drawing:
         if service.kind in (Kind.SERVICE, Kind.UNKNOWN):
             return ""
         callers = [(data["calls"], caller) for caller, _, data in graph.in_edges(node, data=True)]
-        domain = catalogue.describe(graph.nodes[max(callers)[1]]["service"]).domain if callers else ""
+        domain = self._house.describe(graph.nodes[max(callers)[1]]["service"]).domain if callers else ""
         if domain:
             self._domains[node] = domain
         return domain
@@ -157,7 +158,7 @@ class Drawing:
 
     def _groups(self, graph: nx.DiGraph) -> list[dict[str, Any]]:
         present = {data["group"] for _, data in graph.nodes(data=True)}
-        entries = self._catalogue().entries
+        entries = self._house.entries
         listed = entries.layers if self._rules.group_by == "layer" else entries.groups
         known = [{"id": g.id, "title": _title(g.title, g.id), "lead": getattr(g, "lead", False)} for g in listed
                  if g.id in present]
@@ -192,14 +193,15 @@ class Drawing:
             "protection": _protection(data),
         }
 
-    def _problems(self, nodes: Sequence[Mapping[str, Any]], now_s: float) -> list[dict[str, Any]]:
+    def _problems(self, nodes: Sequence[Mapping[str, Any]], moment: Moment) -> list[dict[str, Any]]:
         rows = []
         for node in nodes:
             state = State(node["health"])
-            since_s = self._presence.since(node["id"], state, now_s)
+            since_s = self._presence.since(node["id"], state, moment.window_s, moment.now_s) if moment.live else None
             if state is not State.OK:
-                rows.append({"id": node["id"], "health": state, "since": rfc3339(since_s), "text": node["why"]})
-        return sorted(rows, key=lambda row: (-LOUDNESS[row["health"]], row["since"], row["id"]))
+                since = None if since_s is None else rfc3339(since_s)
+                rows.append({"id": node["id"], "health": state, "since": since, "text": node["why"]})
+        return sorted(rows, key=lambda row: (-LOUDNESS[row["health"]], row["since"] or "", row["id"]))
 
 
 def _evidence(judging: Judging, which: str, number: int, named: tuple[str, float] | None) -> Evidence:

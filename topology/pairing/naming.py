@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ from topology.machine import JIT, compiled, store_i64
 from topology.model import EdgeKey, InstanceKey, Kind, OperationKey, Peer, Resource, SeriesKey, Service, Side
 from topology.pairing import entries, names
 from topology.pairing.kernel import RESOLVED_COLUMNS
-from topology.pairing.targets import target
+from topology.pairing.targets import Alias, target
 from topology.spans import (
     ADDRESS,
     DB_NAMESPACE,
@@ -162,12 +162,12 @@ class Naming:
     """Names what the compiled pass does not know. Not thread-safe; owned by Pairing."""
 
     def __init__(self, strings: Interner, resource_of: Callable[[int], Resource], state: np.ndarray, rules: FailureRules,
-                 bounds: Bounds, alias: Mapping[str, Service], source: str, clean: Callable[[str], str]) -> None:
+                 bounds: Bounds, alias: Alias, source: str, clean: Callable[[str], str]) -> None:
         self.ends = Ends()
         self.keys: list[SeriesKey | None] = [None]
         self.operation_overflow = 0
         self._strings, self._resource_of, self._state, self._clean = strings, resource_of, state, clean
-        self._bounds, self._alias, self._source = bounds, dict(alias), source
+        self._bounds, self._alias, self._source = bounds, alias, source
         self._numbers: dict[SeriesKey, int] = {}
         self._operations_of: dict[Service, set[str]] = {}
         self._protocols: dict[str, int] = {"": 0, "http": 1}

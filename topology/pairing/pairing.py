@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from topology.pairing import entries, kernel
 from topology.pairing.naming import Bounds, FailureRules, Naming
 from topology.pairing.selftime import SCRATCH_WORDS
 from topology.pairing.tally import Tally
+from topology.pairing.targets import Alias, no_alias
 from topology.rollup import RollupBatch, SeriesTable, concatenate, rows_of
 from topology.spans import SpanColumns
 
@@ -38,13 +39,13 @@ class Pairing:
 
     def __init__(self, strings: Interner, resource_of: Callable[[int], Resource], ladder: Ladder, *,
                  rules: FailureRules | None = None, bounds: Bounds | None = None, horizon_s: float = 30.0,
-                 late_limit_s: float = 3600.0, window_s: int = 10, alias: Mapping[str, Service] | None = None,
+                 late_limit_s: float = 3600.0, window_s: int = 10, alias: Alias = no_alias,
                  source: str = "otlp", clean: Callable[[str], str] = str) -> None:
         self.bounds = bounds or Bounds()
         self._horizon_ms = int(horizon_s * 1000)
         self._state = np.zeros(entries.STATE_WORDS, np.int64)
         self._tally = Tally(ladder, window_s)
-        self.naming = Naming(strings, resource_of, self._state, rules or FailureRules(), self.bounds, alias or {}, source,
+        self.naming = Naming(strings, resource_of, self._state, rules or FailureRules(), self.bounds, alias, source,
                              clean)
         self._edges = np.zeros((2 * _power_of_two(self.bounds.max_series), 2), np.int64)
         self._new_edges = np.zeros((NEW_EDGES_AT_ONCE, 2), np.int64)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from topology.model import Kind, Peer, Service
 
 CACHES = frozenset({"redis", "memcached", "valkey", "keydb", "dragonfly", "hazelcast", "ehcache", "infinispan"})
 PROTOCOL_KINDS = {"grpc": "grpc", "apache_dubbo": "dubbo", "dubbo": "dubbo", "connect_rpc": "connect"}
 
 
-def target(peer: Peer, environment: str, alias: dict[str, Service] | None = None) -> Service:
+Alias = Callable[[str, str], Service | None]
+"""The service of one's own that answers at an address in an environment."""
+
+
+def no_alias(_address: str, _environment: str) -> Service | None:
+    """No address has an alias."""
+    return None
+
+
+def target(peer: Peer, environment: str, alias: Alias = no_alias) -> Service:
     """The virtual node a peer names: `service.peer.name`, `peer.service`, database, messaging, address, in this order.
 
     A cache is named by its address, since its namespace is only a number; other stores by their namespace.
@@ -17,8 +28,9 @@ def target(peer: Peer, environment: str, alias: dict[str, Service] | None = None
     kind = _kind(peer)
     if peer.service:
         return Service(environment, "", peer.service, kind)
-    if alias and peer.address in alias:
-        return alias[peer.address]
+    own = alias(peer.address, environment)
+    if own is not None:
+        return own
     if kind is Kind.CACHE:
         return Service(environment, "", peer.address or peer.database_namespace or peer.database, kind)
     if kind is Kind.DATABASE:
