@@ -29,6 +29,9 @@ METHODS = {
 STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 STREAMS_PER_CONNECTION = 100
 MIN_PING_INTERVAL_MS = 10_000
+PING_AFTER_MS = 60_000
+PING_ANSWER_MS = 20_000
+CONNECTION_AGE_MS = 600_000
 
 
 class Exports(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic for the type checker only
@@ -114,6 +117,11 @@ def _channel_options(config: Config) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
         ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
         ("grpc.keepalive_permit_without_calls", 1),
+        # a thread waits for a message that has begun: a sender that vanished or stalls must not keep it
+        ("grpc.keepalive_time_ms", PING_AFTER_MS),
+        ("grpc.keepalive_timeout_ms", PING_ANSWER_MS),
+        ("grpc.max_connection_age_ms", CONNECTION_AGE_MS),
+        ("grpc.max_connection_age_grace_ms", round(config.request_timeout_s * 1000)),
     ]
 
 

@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection: httptools parses, this class bounds, orders and answers.
 
-An ASGI server in between copies every body three more times and makes a task a request, which costs more than
-all our work on it (docs/collectors/otlp.md has the figures).
+No ASGI server in between: it would make a task a request and copy every body three more times, and the one
+measured bounds neither the head of a request nor the time it may take to arrive (docs/collectors/otlp.md).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import uvloop
 
 from collectors.contract import Intake, Receipt
-from collectors.otlp import tls
+from collectors.otlp import http_rules, tls
 from collectors.otlp.config import Config
 from collectors.otlp.http_connection import HttpConnection, Request
 from collectors.otlp.http_rules import Head, ResponseWriter
@@ -186,6 +186,8 @@ class HttpServer:
         """Closes connections whose sender is silent or slower than it may be."""
         now_s = self.now_s()
         for connection in [c for c in self.connections if c.deadline_s < now_s]:
+            if not connection.idle:
+                self.reception.count(http_rules.TOO_SLOW)
             connection.close()
 
     async def _drain(self, deadline_s: float) -> None:
