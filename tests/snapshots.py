@@ -1,5 +1,7 @@
 """Snapshots as the engine makes them, and a Views over fixed ones: what the web layer is tested on."""
 
+# ruff: noqa: D102 - what each method of the shelf answers is said by Views
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +10,10 @@ from typing import Any
 Json = dict[str, Any]
 AT = "2026-01-01T08:00:00.000Z"
 AT_S = 1_767_254_400.0
-WHY = {"en": "Healthy: 1 % of calls failed, 0.1x the budgeted rate.", "zh": "正常：1 % 的调用失败，为预算速率的 0.1 倍。"}
+WHY = {
+    "en": "Healthy: 1 % of calls failed, 0.1x the budgeted rate.",
+    "zh": "正常：1 % 的调用失败，为预算速率的 0.1 倍。",
+}
 
 
 def node(name: str, **changes: Any) -> Json:

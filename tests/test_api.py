@@ -15,16 +15,19 @@ LINES = [{"time": AT, "service": "prod/bank/ledger", "level": "error", "body": "
 
 @pytest.fixture(scope="module")
 def shelf():
+    """An engine with one kept trace and one log line."""
     return Shelf(traces=[TRACE], lines=LINES)
 
 
 @pytest.fixture(scope="module")
 def client(shelf):
+    """A client of a server whose clock stands still."""
     with serving(shelf, clock=lambda: AT_S) as client:
         yield client
 
 
 def ids(answer):
+    """The names of the nodes of an answer, sorted."""
     return sorted(one["name"] for one in answer.json()["nodes"])
 
 
@@ -162,7 +165,8 @@ def test_positions_are_written(client, shelf):
     """Pinned positions reach the engine; anything else in the body is refused with its key."""
     assert client.put("/api/v1/positions", json={"prod/bank/web": {"x": 12.5, "y": -3}}).status_code == 204
     assert shelf.pinned == {"prod/bank/web": (12.5, -3.0)}
-    for body in ({"a": {"x": 1}}, {"a": {"x": 1, "y": 2, "z": 3}}, {"a": {"x": "left", "y": 0}}, [1], {"a": {"x": 1e9, "y": 0}}):
+    places = ({"x": 1}, {"x": 1, "y": 2, "z": 3}, {"x": "left", "y": 0}, {"x": 1e9, "y": 0}, [1, 2])
+    for body in ([1], *({"a": place} for place in places)):
         answer = client.put("/api/v1/positions", json=body)
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     assert shelf.pinned == {"prod/bank/web": (12.5, -3.0)}
