@@ -37,7 +37,7 @@ export function keepPreference(name, value) {
   document.cookie = `synoptic_${name}=${value}; path=/; max-age=31536000; samesite=lax`;
 }
 export function showPreferences({ theme, lang }) {
-  document.documentElement.dataset.theme = theme;
+  for (const node of [document.documentElement, document.body]) if (node === document.documentElement || node.dataset.theme) node.dataset.theme = theme;
   document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
 }
 

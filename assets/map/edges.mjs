@@ -14,7 +14,7 @@ export function edgeStyle(v, e) {
   const hot = e.health !== "ok" && e.health !== "no_data", on = !v.related || v.related.edges.has(e.id), lit = e.impact || (v.related && on && !v.only);
   const width = Math.round((1 + 0.72 * log(e.calls_per_s)) * 4) / 4;
   const blank = e.health === "no_data", strength = hot ? 0.95 : blank ? 0.75 : lit ? 0.85 : 0.34 + 0.12 * log(e.calls_per_s);
-  const crowd = hot || lit ? 1 : Math.max(0.35, Math.min(1, Math.sqrt(CROWD / (v.visibleEdges?.length || 1)))); // in a crowd the quiet step back
+  const crowd = hot || lit ? 1 : Math.max(0.3, Math.min(1, CROWD / (v.visibleEdges?.length || 1))); // in a crowd the quiet step back
   return {
     hot, lit, on, width: width * (hot ? 1.15 : 1), alpha: (Math.round(strength * 16) / 16) * crowd * fading(v, on, hot) * (e.stale ? 0.5 : 1),
     colour: hot || blank ? v.c[e.health] : lit ? v.c.dot : v.c.edge,

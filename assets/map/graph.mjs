@@ -106,7 +106,7 @@ function foldedEdges(edges, inside) {
 
 function addTo(sum, e) {
   if (e.calls_per_s != null) { sum.calls_per_s = (sum.calls_per_s ?? 0) + e.calls_per_s; sum.calls = (sum.calls ?? 0) + (e.calls ?? 0); }
-  sum.health = worst([sum.health, e.health]);
+  sum.health = sum.health === "no_data" ? e.health : e.health === "no_data" ? sum.health : worst([sum.health, e.health]);
   sum.impact ||= e.impact;
   sum.protection ??= e.protection;
   sum.sampled ??= e.sampled;

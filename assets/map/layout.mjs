@@ -26,7 +26,7 @@ export function arrange({ nodes, groups = [] }, face, { room, held, compact = fa
     const free = Math.max(0, c.gap - 26), wide = Math.max(0, Math.min(nameWidth(n), c.w + free) - c.w);
     boxes.set(n.id, { x: c.x, y: rowAt(n.y), w: (n.kind === "user" ? face.userW : face.w) + (n.kind === "user" ? 0 : wide), h: face.h, col: c.col });
   }
-  separate(columns, boxes, lead, face);
+  separate(columns, boxes, lead, face, compact);
   const bands = bandsOf(nodes, groups, boxes, columns, face);
   return { boxes, bands, columns, stretch, ...extent(boxes, bands, face) };
 }
@@ -90,12 +90,13 @@ function stretchFor(columns, heights, face, room, compact) {
   return { gap, row: clamp(((cards + gaps * gap) / aspect - fixed) / (tall || 1), ...face.row) };
 }
 
-/** Cards of a full-height block come from a squeezed scale: where two would touch, the column is spread evenly in its order. */
-function separate(columns, boxes, lead, face) {
-  const all = [...boxes.values()], top = Math.min(...all.map((b) => b.y)), bottom = Math.max(...all.map((b) => b.y + b.h)), least = face.h + LEAST_BETWEEN;
+/** Cards of a full-height block: where folding squeezed them, or two would touch, a column is spread evenly in its order. */
+function separate(columns, boxes, lead, face, compact) {
+  const inBands = columns.flatMap((c) => c.members.filter((n) => !lead.has(n.domain))).map((n) => boxes.get(n.id)), all = inBands.length ? inBands : [...boxes.values()];
+  const top = Math.min(...all.map((b) => b.y)), bottom = Math.max(...all.map((b) => b.y + b.h)), least = face.h + LEAST_BETWEEN;
   for (const c of columns) {
     const stack = c.members.filter((n) => lead.has(n.domain)).map((n) => boxes.get(n.id)).sort((a, b) => a.y - b.y);
-    if (!stack.some((b, i) => i && b.y - stack[i - 1].y < least)) continue;
+    if (!compact && !stack.some((b, i) => i && b.y - stack[i - 1].y < least)) continue;
     const step = Math.max(least, (bottom - top) / stack.length);
     stack.forEach((b, i) => { b.y = top + (step - b.h) / 2 + step * i; });
   }

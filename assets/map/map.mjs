@@ -71,6 +71,7 @@ export class SynopticMap extends HTMLElement {
   draw() { this.#pending = "paint"; }
   get level() {
     const { k } = this.camera, wall = this.view.mode === "wall";
+    if (!this.scene?.layout.bands.length) return wall ? "wall" : k < NEAR ? "middle" : "near"; // without groups there is no far picture
     if (wall) return k * FACE.wall.h < this.#floorPx * 2.1 ? "far" : "wall";
     return k < FAR ? "far" : k < NEAR ? "middle" : "near";
   }

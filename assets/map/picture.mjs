@@ -42,7 +42,7 @@ export class Picture {
     v.visibleEdges = v.level === "far" ? [] : scene.edges.filter((e) => touches(scene.routes.get(e.id).box, view)).sort(byLoudness(v));
     this.#paths(v);
     v.pen = this.#pen(1, v, true);
-    if (v.level !== "far") for (const n of scene.nodes) if (touches(scene.layout.boxes.get(n.id), view)) drawCard(v, n);
+    for (const n of scene.nodes) if ((v.level !== "far" || !scene.group.has(n.domain)) && touches(scene.layout.boxes.get(n.id), view)) drawCard(v, n);
     this.#painted = { camera: v.camera };
     for (const canvas of this.layers) canvas.style.transform = "";
   }

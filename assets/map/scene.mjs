@@ -19,7 +19,7 @@ function contents(snapshot, { collapsed, hidden }) {
 export function buildScene(snapshot, view, face, room, held, font) {
   const scene = contents(snapshot, view), wall = view.mode === "wall";
   const nameWidth = (n) => (n.kind === "user" || wall ? 0 : measure(shownName(n), SMALLEST_NAME, 600, font) + face.w - nameRoom(n, face.w, wall) + 2);
-  scene.layout = arrange({ nodes: overview(scene.nodes, snapshot.groups ?? [], room), groups: snapshot.groups }, face, { room, held, compact: view.collapsed.size > 0, nameWidth });
+  scene.layout = arrange({ nodes: overview(scene.nodes, snapshot.groups ?? [], room), groups: snapshot.groups }, face, { room, held, compact: view.collapsed.size > 0 || view.mode === "embed", nameWidth });
   scene.routes = routeAll(scene.edges, scene.layout, face);
   scene.edges = scene.edges.filter((e) => scene.routes.has(e.id));
   return scene;

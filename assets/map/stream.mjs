@@ -7,10 +7,10 @@ const FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 15_000, SILENCE_MS = 20_000, DENIED
 /**
  * Opens live data. `options`: url, onData(snapshot, change), onState("open" | "waiting" | "denied"),
  * token() for an Authorization header (then fetch is used), pauseHidden (closes while nobody looks),
- * random and now for tests. Answers {close, reopen(url), ageS, lastAt}.
+ * longestWaitMs between two tries, random and now for tests. Answers {close, reopen(url), ageS, lastAt}.
  */
 export function openStream(options) {
-  return new LiveStream({ pauseHidden: true, random: Math.random, now: () => Date.now(), onState() {}, ...options });
+  return new LiveStream({ pauseHidden: true, random: Math.random, now: () => Date.now(), longestWaitMs: LONGEST_WAIT_MS, onState() {}, ...options });
 }
 
 class LiveStream {
@@ -73,7 +73,7 @@ class LiveStream {
     const denied = reason === "denied", wait = (denied ? DENIED_WAIT_MS : this.#wait) * (0.5 + this.options.random());
     this.options.onState(denied ? "denied" : "waiting", Math.round(wait));
     this.#timer = setTimeout(() => this.#open(), wait);
-    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
+    this.#wait = Math.min(this.#wait * 2, this.options.longestWaitMs);
   };
 }
 

@@ -8,7 +8,7 @@ import { buildNotice } from "./states.mjs";
 import { openStream } from "./stream.mjs";
 import { clock, duration, loadWords, nameOf, seconds, stateWord, t, textOf, zoneName } from "./words.mjs";
 
-const BEAT_MS = 1000, LOST_AFTER_S = 10, SHIFT_EVERY_MS = 60_000, PROBLEMS = 3, RELOAD_EVERY_MS = 600_000;
+const BEAT_MS = 1000, LOST_AFTER_S = 10, LONGEST_WAIT_MS = 4000, SHIFT_EVERY_MS = 60_000, PROBLEMS = 3, RELOAD_EVERY_MS = 600_000;
 /** A slow walk over a few pixels against burn-in. */
 const SHIFT = [[0, 0], [2, 0], [3, 1], [3, 3], [1, 3], [0, 2], [-2, 2], [-3, 0], [-2, -2], [0, -3], [2, -2]];
 
@@ -27,7 +27,7 @@ async function start() {
   measureUp();
   addEventListener("resize", measureUp);
   notice.show("loading");
-  stream = openStream({ url: dataset.stream ?? `${apiPath()}stream?view=${dataset.window ?? "5m"}`, pauseHidden: false, onData: (s, change) => show(s, change, scene, notice), onState: (state, wait) => state !== "open" && !snapshot && notice.show(state === "denied" ? "denied" : "failed", { wait }) });
+  stream = openStream({ url: dataset.stream ?? `${apiPath()}stream?view=${dataset.window ?? "5m"}`, pauseHidden: false, longestWaitMs: LONGEST_WAIT_MS, onData: (s, change) => show(s, change, scene, notice), onState: (state, wait) => state !== "open" && !snapshot && notice.show(state === "denied" ? "denied" : "failed", { wait }) });
   setInterval(beat, BEAT_MS);
   setInterval(shift, SHIFT_EVERY_MS);
   beat();
@@ -82,7 +82,8 @@ function beat() {
   write(time, clock(now));
   write(zone, zoneName(now));
   const where = [textOf(snapshot?.title) || snapshot?.environment, snapshot?.demo ? t("map.demo") : ""].filter(Boolean).join(" · ");
-  write(age, [lost ? t("wall.lost", clock(lastHeard)) : lastHeard === null ? t("live.no_age") : t("live.age", seconds(stream.ageS)), where].join(" · "));
+  const old = stream?.ageS ?? null;
+  write(age, [lost ? t("wall.lost", clock(lastHeard)) : old === null ? t("live.no_age") : t("live.age", seconds(old)), where].filter(Boolean).join(" · "));
 }
 
 let step = 0;
