@@ -76,7 +76,8 @@ def checksum(body: bytes, ticket: int) -> int:
 class Journal:
     """The log in one directory. `append` is for one thread at a time; `settle` and `read` for any."""
 
-    def __init__(self, directory: Path, *, sync: bool = True, segment_bytes: int = 64 << 20, max_bytes: int = 4 << 30) -> None:
+    def __init__(self, directory: Path, *, sync: bool = True, segment_bytes: int = 64 << 20,
+                 max_bytes: int = 4 << 30) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory, self._sync = directory, sync
         self._segment_bytes, self._max_bytes = segment_bytes, max_bytes
@@ -85,14 +86,13 @@ class Journal:
         self._file = -1
         self._sync_lock = threading.Lock()
         self._settled = 0
+        self._unsafe = (0, 0)
+        self._least = 1
         self._open()
 
     def _open(self) -> None:
         for path in sorted(self._directory.glob("*.log")):
             segment = Segment(path, int(path.stem), int(path.stem) - 1, 0, [])
-            if self._segments and segment.first != self._segments[-1].last + 1:
-                path.unlink()
-                continue
             for record, offset in _scan(path, segment.first):
                 segment.last, segment.used = record.ticket, offset + HEADER.size + len(record.body)
                 segment.places.append((offset, len(record.body)))
@@ -103,6 +103,7 @@ class Journal:
             self._file = os.open(self._segments[-1].path, os.O_WRONLY)
             # What a torn write left behind must not look like a record later.
             os.ftruncate(self._file, self._segments[-1].used)
+            self._settle_file()
         self._settled = self.last
 
     @property
@@ -116,9 +117,9 @@ class Journal:
         return sum(segment.used for segment in self._segments)
 
     def append(self, signal: int, arrival_ns: int, body: bytes) -> int:
-        """Writes a request and returns its ticket; Overloaded when the disk or the log is full (nothing was written)."""
+        """Writes a request and returns its ticket; Overloaded, with nothing written, when the disk or the log is full."""
         size = HEADER.size + len(body)
-        if not self._segments or self._segments[-1].used + size > self._segment_bytes:
+        if not self._fits(size):
             self._next_segment(size)
         segment = self._segments[-1]
         ticket = segment.last + 1
@@ -133,26 +134,54 @@ class Journal:
         segment.last, segment.used = ticket, segment.used + size
         return ticket
 
+    def _fits(self, size: int) -> bool:
+        """Whether the newest segment has room, goes on with the next ticket, and is known to reach the disk."""
+        if not self._segments:
+            return False
+        newest = self._segments[-1]
+        follows = newest.last + 1 >= self._least and newest.first > self._unsafe[1]
+        return follows and newest.used + size <= self._segment_bytes
+
     def _next_segment(self, size: int) -> None:
         if self.bytes_used + max(size, self._segment_bytes) > self._max_bytes:
             raise Overloaded("the journal is full: the store does not keep up", RETRY_AFTER_S)
-        first = self.last + 1
-        path = self._directory / f"{first:020d}.log"
         try:
-            self._settle_file()
-            file = self._new_file(path, max(size, self._segment_bytes))
+            self._begin(max(self.last + 1, self._least), max(size, self._segment_bytes))
         except OSError as error:
             raise self._refusal(error) from error
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = file
-        self._segments.append(Segment(path, first, first - 1, 0, []))
+
+    def _begin(self, first: int, size: int) -> None:
+        # Whoever settles must not find the file closed under its hands.
+        with self._sync_lock:
+            self._settle_file()
+            path = self._directory / f"{first:020d}.log"
+            file = self._new_file(path, size)
+            if self._file >= 0:
+                os.close(self._file)
+            self._file = file
+            if self._segments and self._segments[-1].path == path:
+                self._segments.pop()
+            self._segments.append(Segment(path, first, first - 1, 0, []))
+            self._settle_directory()
+
+    def _settle_directory(self) -> None:
+        """A file that is on disk is lost with its name."""
+        if self._sync:
+            directory = os.open(self._directory, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+
+    def skip_to(self, ticket: int) -> None:
+        """Never gives out tickets up to `ticket` again: they are counted elsewhere, even if the log has lost them."""
+        self._least = max(self._least, ticket + 1)
 
     def _new_file(self, path: Path, size: int) -> int:
         if self._spare and size == self._segment_bytes:
-            os.replace(self._spare.pop(), path)
+            self._spare.pop().replace(path)
             return os.open(path, os.O_WRONLY)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             # Reserves the room, so that a later write cannot fail for want of it.
             os.posix_fallocate(file, 0, size)
@@ -166,17 +195,28 @@ class Journal:
         return Overloaded("the disk is full", RETRY_AFTER_S) if error.errno in FULL_DISK else error
 
     def settle(self, ticket: int) -> None:
-        """Returns when everything up to `ticket` is on disk. Whoever waits longest syncs for all who came meanwhile."""
-        if not self._sync or self._settled >= ticket:
+        """Returns when everything up to `ticket` is on disk. Whoever waits longest syncs for all who came meanwhile.
+
+        OSError when the disk failed under it. The kernel tells that once and then forgets the pages, so those tickets
+        stay unsafe for good, and what comes next goes to another segment.
+        """
+        if not self._sync:
             return
-        with self._sync_lock:
-            if self._settled < ticket:
-                self._settle_file()
+        if self._settled < ticket:
+            with self._sync_lock:
+                if self._settled < ticket:
+                    self._settle_file()
+        if self._unsafe[0] < ticket <= self._unsafe[1]:
+            raise OSError(errno.EIO, "the disk failed while a request was written")
 
     def _settle_file(self) -> None:
         last = self.last
         if self._file >= 0 and self._sync:
-            os.fdatasync(self._file)
+            try:
+                os.fdatasync(self._file)
+            except OSError:
+                self._unsafe = (self._settled, last)
+                raise
         self._settled = max(self._settled, last)
 
     def read(self, first: int = 0) -> Iterator[Record]:
@@ -202,7 +242,7 @@ class Journal:
             segment = self._segments.pop(0)
             spare = segment.path.with_suffix(".spare")
             if len(self._spare) < 4 and segment.path.stat().st_size == self._segment_bytes:
-                os.replace(segment.path, spare)
+                segment.path.replace(spare)
                 self._spare.append(spare)
             else:
                 segment.path.unlink()
