@@ -32,7 +32,7 @@ _REJECTED = {
 }
 
 
-def _sendable(message: str) -> str:
+def sendable(message: str) -> str:
     """A message may quote the sender's bytes: cut, and without half characters, which no encoding carries."""
     return message[:MAX_MESSAGE_CHARS].encode("utf-8", "replace").decode()
 
@@ -41,7 +41,7 @@ def export_protobuf(signal: Signal, receipt: Receipt) -> bytes:
     """An Export response; `partial_success` is set only when something was refused or there is a warning."""
     if not receipt.rejected and not receipt.message:
         return b""
-    partial = {_REJECTED[signal][0]: receipt.rejected, "error_message": _sendable(receipt.message)}
+    partial = {_REJECTED[signal][0]: receipt.rejected, "error_message": sendable(receipt.message)}
     response: bytes = _RESPONSES[signal](partial_success=partial).SerializeToString()
     return response
 
@@ -50,7 +50,7 @@ def export_json(signal: Signal, receipt: Receipt) -> bytes:
     """The same as OTLP/JSON; 64-bit numbers are strings there."""
     if not receipt.rejected and not receipt.message:
         return b"{}"
-    partial: dict[str, Any] = {"errorMessage": _sendable(receipt.message)}
+    partial: dict[str, Any] = {"errorMessage": sendable(receipt.message)}
     if receipt.rejected:
         partial[_REJECTED[signal][1]] = str(receipt.rejected)
     return json.dumps({"partialSuccess": partial}).encode()
@@ -58,7 +58,7 @@ def export_json(signal: Signal, receipt: Receipt) -> bytes:
 
 def status_protobuf(refusal: Refusal) -> bytes:
     """A google.rpc.Status, with RetryInfo when the request is welcome later."""
-    status = Status(code=refusal.code, message=_sendable(refusal.message))
+    status = Status(code=refusal.code, message=sendable(refusal.message))
     if refusal.retry_after_s is not None:
         nanos = round(refusal.retry_after_s * 1e9)
         delay = Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
@@ -69,4 +69,4 @@ def status_protobuf(refusal: Refusal) -> bytes:
 
 def status_json(refusal: Refusal) -> bytes:
     """A google.rpc.Status as JSON."""
-    return json.dumps({"code": refusal.code, "message": _sendable(refusal.message)}).encode()
+    return json.dumps({"code": refusal.code, "message": sendable(refusal.message)}).encode()

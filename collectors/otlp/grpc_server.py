@@ -82,7 +82,7 @@ def _authorization(details: grpc.HandlerCallDetails) -> bytes:
 def _refuse(context: grpc.ServicerContext, refusal: Refusal) -> bytes:
     """Ends a call with the refusal's code, and RetryInfo where a sender may come back."""
     context.set_code(STATUS_CODES[refusal.code])
-    context.set_details(refusal.message[: answers.MAX_MESSAGE_CHARS])
+    context.set_details(answers.sendable(refusal.message))
     if refusal.retry_after_s is not None:
         context.set_trailing_metadata((("grpc-status-details-bin", answers.status_protobuf(refusal)),))
     return b""

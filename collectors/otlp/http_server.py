@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import uvloop
 
-from collectors.contract import Intake, Receipt
+from collectors.contract import Intake, Receipt, Signal
 from collectors.otlp import http_rules, tls
 from collectors.otlp.config import Config
 from collectors.otlp.http_connection import HttpConnection, Request
@@ -19,8 +19,10 @@ from collectors.otlp.http_rules import Head, ResponseWriter
 from collectors.otlp.inflate import gunzip
 from collectors.otlp.json_request import read_json
 from collectors.otlp.reception import Reception
-from topology.errors import ConfigurationError, Fault
+from topology.errors import ConfigurationError, Fault, Overloaded
 
+INLINE_SPANS_BYTES = 2 * 1024 * 1024
+INLINE_OTHER_BYTES = 64 * 1024
 INLINE_GZIP_BYTES = 256 * 1024
 INLINE_JSON_BYTES = 16 * 1024
 BACKLOG = 1024
@@ -108,38 +110,35 @@ class HttpServer:
         """Decodes, hands over and makes durable one whole request, then answers through its connection."""
         head = request.head
         assert head is not None
-        if _is_quick(head, request.size):
-            try:
-                body = self._decode(head, request)
-            except Exception as error:  # noqa: BLE001 - every failure is answered
-                connection.fail(request, error)
-            else:
-                self._take(connection, request, body)
+        if not _is_quick(head, request.size):
+            future = asyncio.wrap_future(self._decoding.submit(self._receive, head, request), loop=self._loop)
+            future.add_done_callback(lambda done: self._received(connection, request, done))
             return
-        future = asyncio.wrap_future(self._decoding.submit(self._decode, head, request), loop=self._loop)
-        future.add_done_callback(lambda done: self._decoded(connection, request, done))
+        try:
+            receipt = self._receive(head, request)
+        except Exception as error:  # noqa: BLE001 - every failure is answered
+            connection.fail(request, error)
+        else:
+            self._make_durable(connection, request, receipt)
 
-    def _decode(self, head: Head, request: Request) -> bytes:
+    def _receive(self, head: Head, request: Request) -> Receipt:
         body = request.body()
         if head.gzip:
             body = gunzip(body, self.reception.max_body_bytes)
             request.hold.add(len(body))
-        return read_json(head.signal, body) if head.json else body
+        return self.reception.take(head.signal, read_json(head.signal, body) if head.json else body)
 
-    def _decoded(self, connection: HttpConnection, request: Request, done: asyncio.Future[bytes]) -> None:
-        error = done.exception()
-        if error is None:
-            self._take(connection, request, done.result())
-        else:
-            connection.fail(request, error if isinstance(error, Exception) else RuntimeError(str(error)))
-
-    def _take(self, connection: HttpConnection, request: Request, body: bytes) -> None:
-        assert request.head is not None
+    def _received(self, connection: HttpConnection, request: Request, done: asyncio.Future[Receipt]) -> None:
         try:
-            receipt = self.reception.take(request.head.signal, body)
+            receipt = done.result()
+        except asyncio.CancelledError:
+            connection.fail(request, Overloaded("stopping", self.config.retry_after_s))
         except Exception as error:  # noqa: BLE001 - every failure is answered
             connection.fail(request, error)
-            return
+        else:
+            self._make_durable(connection, request, receipt)
+
+    def _make_durable(self, connection: HttpConnection, request: Request, receipt: Receipt) -> None:
         self._commit.when_settled(
             receipt.ticket, lambda error: self._settled(connection, request, receipt, error)
         )
@@ -198,10 +197,11 @@ class HttpServer:
 
 
 def _is_quick(head: Head, size: int) -> bool:
-    """Whether a body is decoded in less time than handing it to another thread is worth."""
+    """Whether a request is worked on in less time than other connections may wait: else it gets a thread."""
     if head.json:
         return size <= INLINE_JSON_BYTES and not head.gzip
-    return not head.gzip or size <= INLINE_GZIP_BYTES
+    limit = INLINE_SPANS_BYTES if head.signal is Signal.TRACES else INLINE_OTHER_BYTES
+    return size <= (min(limit, INLINE_GZIP_BYTES) if head.gzip else limit)
 
 
 def _context(config: Config) -> ssl.SSLContext | None:
