@@ -117,7 +117,7 @@ class Journal:
         return sum(segment.used for segment in self._segments)
 
     def append(self, signal: int, arrival_ns: int, body: bytes) -> int:
-        """Writes a request and returns its ticket; Overloaded, with nothing written, when the disk or the log is full."""
+        """Writes a request and returns its ticket; Overloaded, with nothing written, when disk or log are full."""
         size = HEADER.size + len(body)
         if not self._fits(size):
             self._next_segment(size)
