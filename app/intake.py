@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.examples import ExampleBook
 from collectors.contract import Receipt, Signal
@@ -23,7 +23,7 @@ from collectors.otlp.metrics import GaugeBatch, read_metrics
 from collectors.otlp.resources import Identify
 from topology.errors import MalformedInput
 from topology.journal import Journal, Record
-from topology.model import Service
+from topology.model import SeriesKey, Service
 from topology.pairing import Pairing
 from topology.rollup import RollupBatch, SeriesTable, concatenate, from_rows
 
@@ -64,7 +64,7 @@ class OtlpIntake:
     def __init__(self, parts: Parts) -> None:
         self._p = parts
         self._lock = threading.Lock()
-        self._rows: list[tuple[int, int, list[float], dict[int, float]]] = []
+        self._rows: list[tuple[int, SeriesKey, list[float]]] = []
         self._lines: dict[Service, deque[LogLine]] = {}
         self._arrivals: deque[tuple[int, int]] = deque()
         self._stores: dict[str, int] = {}
@@ -129,7 +129,7 @@ class OtlpIntake:
     def _count_lines(self, batch: LogBatch) -> None:
         self.counts["log_lines"] += batch.lines
         for (key, start_s), lines in batch.counts.items():
-            self._rows.append((start_s, self._p.series.number(key), [lines, 0, 0, 0, 0, 0, lines], {}))
+            self._rows.append((start_s, key, [lines, 0, 0, 0, 0, 0, lines]))
             self.newest_s = max(self.newest_s, start_s)
         for line in reversed(batch.errors):
             self._lines.setdefault(line.service, deque(maxlen=LINES_PER_SERVICE)).appendleft(line)
@@ -139,7 +139,7 @@ class OtlpIntake:
         self.counts["metric_points_dropped"] += batch.dropped
         for gauge in batch.gauges:
             row = [1, 0, 0, 0, gauge.value * 1e6, 0, 1]
-            self._rows.append((gauge.start_s, self._p.series.number(gauge.key), row, {}))
+            self._rows.append((gauge.start_s, gauge.key, row))
 
     def harvest(self) -> Harvest:
         """Everything counted since the last harvest."""
@@ -148,7 +148,9 @@ class OtlpIntake:
             self._p.pairing.advance(now_ns)
             batch = self._p.pairing.harvest(self._p.series)
             if self._rows:
-                batch = concatenate([batch, from_rows(batch.window_s, self._rows)])
+                number = self._p.series.number
+                rows = [(start_s, number(key), counts, {}) for start_s, key, counts in self._rows]
+                batch = concatenate([batch, from_rows(batch.window_s, rows)])
                 self._rows = []
             return Harvest(batch, *self._checkpoint(now_ns))
 
@@ -166,6 +168,8 @@ class OtlpIntake:
         """Brings pairing back from the journal after a stop or a crash; returns how many requests were counted anew."""
         content = json.loads(checkpoint) if checkpoint else {"counted": 0, "at_ns": 0, "from": 0, "stores": {}}
         with self._lock:
+            self._p.journal.skip_to(content["counted"])
+            self._counted = max(self._counted, content["counted"])
             self._stores = {key: ticket for key, ticket in content["stores"].items() if ticket < content["from"]}
             self._p.pairing.expect_answers_from(Service.from_id(key) for key in self._stores)
             suppressed = True
