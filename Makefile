@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-KERNELS := $(wildcard topology/*.py collectors/*/*.py app/compile.py)
+KERNELS := $(wildcard topology/*.py topology/*/*.py collectors/*/*.py app/compile.py)
 # A folder with start scripts of the real servers that `make test-real` and `make race` talk to.
 export SYNOPTIC_SERVERS ?= $(wildcard ../shared/servers)
 
@@ -32,6 +32,7 @@ setup: .venv/.compiled
 
 .venv/.compiled: .venv/.installed $(KERNELS)
 	@echo "setup: compiling the kernels (some seconds, once)"
+	@find topology collectors -name '*.nb[ic]' -delete  # a kernel inlined into another file does not renew its cache
 	@$(BIN)/python -m app.compile
 	@touch $@
 

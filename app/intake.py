@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from app.examples import ExampleBook
@@ -63,7 +64,7 @@ class OtlpIntake:
 
     def __init__(self, parts: Parts) -> None:
         self._p = parts
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._rows: list[tuple[int, SeriesKey, list[float]]] = []
         self._lines: dict[Service, deque[LogLine]] = {}
         self._arrivals: deque[tuple[int, int]] = deque()
@@ -201,6 +202,15 @@ class OtlpIntake:
             return
         self._count(signal, decoded, record.arrival_ns, record.ticket, record.body)
         self.counts["replayed"] += not suppressed
+
+    def paused(self) -> AbstractContextManager[object]:
+        """Nothing is taken while this context lasts; the thread that holds it may harvest and renew."""
+        return self._lock
+
+    def renew(self) -> None:
+        """Lets pairing forget series that are long quiet. Call it right after a harvest, in the same pause."""
+        self._p.decoder.reset()
+        self._p.pairing.renew()
 
     def lines(self) -> list[LogLine]:
         """The newest error lines of every service."""

@@ -4,6 +4,7 @@
     ├── ConfigurationError      a key, what was expected, what was found
     ├── MalformedInput          bytes or documents that are not what they claim to be; never retried
     ├── Overloaded              a bound is reached; the sender may try again after `retry_after_s`
+    ├── TablesFull              a decoder has no numbers left; its owner resets it and decodes once more
     └── StoreError
         ├── StoreDamaged        the file cannot be read; it is set aside
         └── StoreFull           the disk is full; nothing was written
@@ -48,6 +49,11 @@ class Overloaded(SynopticError):
     def __init__(self, reason: str, retry_after_s: float = 1.0) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+
+
+class TablesFull(SynopticError):
+    """A decoder has no numbers left for what it reads: reset it and decode once more. A request that alone fills
+    the tables is no use to anyone: it is malformed."""
 
 
 class StoreError(SynopticError):

@@ -7,7 +7,7 @@ costs the same whether the map shows a minute or an hour.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,22 @@ class Ring:
         if len(parts) > 1:
             parts[:] = [coarsen(concatenate(parts), self.window_s)]
         return parts[0]
+
+    def renumber(self, new_of: npt.NDArray[np.int64], series: int) -> None:
+        """Gives every series another number below `series`; rows of a series whose new number is -1 are forgotten."""
+        windows = {index: self._merged(index) for index in self._windows}
+        self._sums = {span: RunningSum(span // self.window_s, self.ladder.buckets) for span in self._sums}
+        self._windows, self._series = {}, series
+        for running in self._sums.values():
+            running.ensure(max(series, 1))
+        for batch in windows.values():
+            kept = rows_of(batch, new_of[batch.series] >= 0)
+            self.add(replace(kept, series=new_of[kept.series].astype(np.int32)))
+
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """The series that occur in any window that is kept."""
+        held = [batch.series for parts in self._windows.values() for batch in parts]
+        return np.unique(np.concatenate(held)).astype(np.int64) if held else np.empty(0, np.int64)
 
     def last(self, span_s: int) -> Totals:
         """The running totals of one of the spans, for as many series as were ever seen; not to be written to."""

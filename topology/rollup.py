@@ -33,6 +33,15 @@ class SeriesTable:
             self.keys.append(key)
         return found
 
+    def renew(self, keep: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Gives the series in `keep` the numbers from 0 on and forgets all others; returns the new number of every
+        old one, -1 for those that are gone. The old list of keys is left as it is for whoever still reads it."""
+        new_of = np.full(len(self.keys), -1, np.int64)
+        new_of[keep] = np.arange(len(keep))
+        self.keys = [self.keys[old] for old in keep.tolist()]
+        self.numbers = {key: number for number, key in enumerate(self.keys)}
+        return new_of
+
     def __len__(self) -> int:
         return len(self.keys)
 

@@ -202,7 +202,25 @@ class Engine(Answers):
         self.parts.journal.drop(harvest.keep_from)
         self.figures["commit_seconds"] = time.monotonic() - began_s
 
+    def _renew_series(self, now_s: float) -> None:
+        """The bound on series is near: what was quiet for an hour is forgotten here; the store has it."""
+        with self.lock, self.parts.intake.paused():
+            self._harvest()
+            self._commit()
+            if self._uncommitted:
+                return
+            new_of = self.parts.series.renew(self.ring.numbers())
+            self.ring.renumber(new_of, len(self.parts.series))
+            self.members = self._new_members()
+            self.members.extend(self.parts.series.keys)
+            self.parts.intake.renew()
+        self._budgets.forget()
+        self._budgets.refresh(now_s)
+        _log.info("series renewed", series=len(self.parts.series))
+
     def _keep_house(self, now_s: float) -> None:
+        if self.parts.pairing.crowded:
+            self._renew_series(now_s)
         if now_s - self._compacted_s >= COMPACT_EVERY_S:
             self._compacted_s = now_s
             self.parts.store.compact(now_s)

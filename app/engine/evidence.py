@@ -66,6 +66,11 @@ class Budgets:
         with self._lock:
             self._since = _plus(self._since, change)
 
+    def forget(self) -> None:
+        """Forgets everything, because the numbers of the series are new."""
+        with self._lock:
+            self._base, self._since = {}, Totals(np.zeros((0, 7)), np.zeros((0, 1)))
+
     def refresh(self, now_s: float) -> None:
         """Reads both spans again. Only what is committed is read: call it right after a commit."""
         with self._lock:

@@ -72,7 +72,8 @@ def _insert(slots, mask, key, value):  # type: ignore[no-untyped-def]
 
 
 @compiled(**JIT)
-def _insert_all(slots, mask, pairs):  # type: ignore[no-untyped-def]
+def insert_all(slots, mask, pairs):  # type: ignore[no-untyped-def]
+    """Puts (key, value) rows into an open-addressing table; key 0 is no row."""
     for i in range(pairs.shape[0]):
         if pairs[i, 0] != 0:
             _insert(slots, mask, pairs[i, 0], pairs[i, 1])
@@ -108,7 +109,7 @@ class Lookup:
         """Maps a key to a value."""
         if len(self._known) * 2 > len(self.slots):
             larger = np.zeros((len(self.slots) * 2, 2), np.int64)
-            _insert_all(larger, len(larger) - 1, self.slots)
+            insert_all(larger, len(larger) - 1, self.slots)
             self._use(larger)
         _insert(self.slots, len(self.slots) - 1, key, value)
         self._known.add(key)
@@ -287,6 +288,19 @@ class Naming:
             self.keys += [None] * (found + 1 - len(self.keys))
             self.keys[found] = key
         return found
+
+    def renew(self, keep: np.ndarray) -> np.ndarray:
+        """Gives the series in `keep` (ascending local numbers) the first numbers and forgets all others; returns the new
+        number of every old one, 0 for those that are gone."""
+        new_of = np.zeros(len(self.keys), np.int64)
+        new_of[keep] = np.arange(1, len(keep) + 1)
+        self.keys = [None, *(self.keys[old] for old in keep.tolist())]
+        self._numbers = {key: number for number, key in enumerate(self.keys) if key is not None and number
+                         and not isinstance(key, EdgeKey)}
+        self._state[entries.LOCALS] = len(self.keys)
+        self._other_operation[:] = 0
+        self.forget()
+        return new_of
 
     def name_edges(self, new_edges: np.ndarray) -> None:
         """Remembers what the local numbers mean that a kernel gave to new paths: rows of (local, key)."""

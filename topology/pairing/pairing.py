@@ -11,7 +11,7 @@ from topology.histogram import Ladder
 from topology.interning import Interner
 from topology.model import EdgeKey, Resource, Service, Side
 from topology.pairing import entries, kernel
-from topology.pairing.naming import Bounds, FailureRules, Naming
+from topology.pairing.naming import Bounds, FailureRules, Naming, insert_all
 from topology.pairing.selftime import SCRATCH_WORDS
 from topology.pairing.tally import Tally
 from topology.pairing.targets import Alias, no_alias
@@ -20,6 +20,8 @@ from topology.spans import SpanColumns
 
 EXPIRE_AT_ONCE = 8192
 NEW_EDGES_AT_ONCE = 1 << 16
+RECENT_HARVESTS = 300
+"""Ten minutes of ticks: a series that was counted in them is kept when numbers run out."""
 
 COUNTERS = {
     "spans": entries.SPANS, "duplicates": entries.DUPLICATES, "lost_parents": entries.LOST_PARENTS,
@@ -50,6 +52,8 @@ class Pairing:
         self._edges = np.zeros((2 * _power_of_two(self.bounds.max_series), 2), np.int64)
         self._new_edges = np.zeros((NEW_EDGES_AT_ONCE, 2), np.int64)
         self._scratch = np.zeros(SCRATCH_WORDS, np.int64)
+        self._last_used = np.zeros(self.bounds.max_series, np.int64)
+        self._harvests = 0
         self._set_state(window_s, late_limit_s)
         self._use_ring(np.zeros((1 << 14, 8), np.int64))
         self._use_hash(np.zeros(1 << 15, np.int64))
@@ -135,6 +139,8 @@ class Pairing:
     def harvest(self, series: SeriesTable) -> RollupBatch:
         """What was counted since the last harvest, as deltas in numbers of `series`."""
         local, batch, server = self._tally.harvest()
+        self._harvests += 1
+        self._last_used[local] = self._harvests
         keys = self.naming.keys
         numbers = np.zeros(len(keys), np.int32)
         server_numbers = np.full(len(keys), -1, np.int32)
@@ -168,6 +174,25 @@ class Pairing:
     def invalid(self) -> int:
         """How many spans had no valid trace or span id."""
         return int(self._state[entries.INVALID])
+
+    @property
+    def crowded(self) -> bool:
+        """Whether nine tenths of the series that may be are in use: time to `renew`."""
+        return bool(self._state[entries.LOCALS] * 10 > self.bounds.max_series * 9)
+
+    def renew(self) -> None:
+        """Forgets series that nothing was counted for lately, so that the bound holds only what is alive.
+        Call it right after a harvest."""
+        held = self._ring[:, entries.E_WORK] & 0xFFFFFF
+        recent = np.flatnonzero(self._last_used >= self._harvests - RECENT_HARVESTS)
+        keep = np.union1d(recent, np.unique(held))
+        new_of = self.naming.renew(keep[(keep > 0) & (keep < len(self.naming.keys))])
+        self._ring[:, entries.E_WORK] += np.append(new_of, 0)[np.minimum(held, len(new_of))] - held
+        known = (self._edges[:, 0] != 0) & (new_of[self._edges[:, 1]] > 0)
+        pairs = np.stack([self._edges[known, 0], new_of[self._edges[known, 1]]], axis=1)
+        self._edges[:] = 0
+        insert_all(self._edges, len(self._edges) - 1, pairs)
+        self._last_used = np.full(self.bounds.max_series, self._harvests)
 
     def counters(self) -> dict[str, int]:
         """The counters of data quality, by their public names."""

@@ -39,10 +39,10 @@ class Database:
         try:
             yield cursor
         except duckdb.Error as error:
+            _close(cursor)  # first: who opens the file again after a fatal error waits for it
             raise self._failed(error, source) from error
         finally:
-            with suppress(duckdb.Error):
-                cursor.close()
+            _close(cursor)
 
     @contextmanager
     def writing(self) -> Iterator[Cursor]:
@@ -58,18 +58,17 @@ class Database:
                 raise
 
     def checkpoint_if_due(self) -> None:
-        """Moves the log into the file when it has grown enough. A failure costs nothing: the log stays
-        and it is tried again when the log has grown once more. No other transaction may write meanwhile."""
+        """Moves the log into the file when it has grown enough since the last try."""
         log_bytes = self._log_bytes()
         if log_bytes - self._log_after_checkpoint < self._limits.log_mb * 1024 * 1024:
             return
-        with suppress(StoreFull):
-            self.checkpoint()
+        self.checkpoint()
         self._log_after_checkpoint = self._log_bytes()
 
     def checkpoint(self) -> None:
-        """Moves the log into the file, unless another transaction is writing."""
-        with self.reading() as cursor, suppress(duckdb.TransactionException):
+        """Moves the log into the file, unless another transaction is writing or the disk is full: then the log,
+        which has everything, stays."""
+        with suppress(StoreFull), self.reading() as cursor, suppress(duckdb.TransactionException):
             cursor.execute("CHECKPOINT")
 
     def _log_bytes(self) -> int:
@@ -114,5 +113,9 @@ class Database:
         """The next cursor opens the file anew; its log brings back every commit."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(duckdb.Error):
-                connection.close()
+            _close(connection)
+
+
+def _close(cursor: Cursor) -> None:
+    with suppress(duckdb.Error):
+        cursor.close()
