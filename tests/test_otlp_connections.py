@@ -255,3 +255,22 @@ def test_stopping_is_quick_and_answers_what_is_under_way(recorder: Recorder) -> 
         thread.join()
         assert answers == [200]
         assert read_all(idle) == b""
+
+
+@pytest.mark.parametrize(("path", "body", "content_type"), [
+    ("/v1/traces", _padded(3 << 20), PROTOBUF),
+    ("/v1/logs", b'{"resourceLogs": [' + b",".join([b'{"schemaUrl": "u"}'] * 5000) + b"]}", JSON),
+])  # fmt: skip
+def test_big_requests_do_not_hold_up_small_ones(
+    recorder: Recorder, receiver: OtlpReceiver, path: str, body: bytes, content_type: str
+) -> None:
+    """Big requests are worked on beside the event loop, compressed or not, and arrive whole."""
+    for packed in (False, True):
+        more = {"content_encoding": "gzip"} if packed else {}
+        sent = gzip.compress(body) if packed else body
+        assert post(receiver, path, sent, content_type=content_type, **more).status == 200
+        assert post(receiver, path, b"\xff" * (3 << 20), content_type=content_type).status == 400
+    first, second = (request for _, request in recorder.requests)
+    assert first == second
+    assert first.ByteSize() > 20_000
+    assert receiver.budget.in_flight_bytes == 0
