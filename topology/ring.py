@@ -16,6 +16,8 @@ from topology.histogram import Ladder
 from topology.rollup import COUNTS, RollupBatch, coarsen, concatenate, empty, rows_of
 
 SPANS_S = (60, 300, 900, 3600)
+RESIDUE = 1e-3
+"""Less than any count or microsecond, more than the rounding error of a running sum."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +45,16 @@ class RunningSum:
 
     def add(self, window: RollupBatch, sign: int) -> None:
         """Adds or takes away a window in which no series occurs twice."""
-        self.totals.counts[window.series] += sign * window.counts
         cells = window.series[window.hist_row].astype(np.int64) * self.totals.buckets.shape[1] + window.hist_bucket
-        flat = self.totals.buckets.reshape(-1)
-        flat[cells] += sign * window.hist_n
+        _change(self.totals.counts, window.series, sign * window.counts)
+        _change(self.totals.buckets.reshape(-1), cells, sign * window.hist_n)
+
+
+def _change(sums: npt.NDArray[np.float64], at: npt.NDArray[np.signedinteger], by: npt.NDArray[np.float64]) -> None:
+    """Weights of sampled spans are no round numbers: what rounding leaves of a sum that is gone must not look alive."""
+    changed = sums[at] + by
+    changed[np.abs(changed) < RESIDUE] = 0.0
+    sums[at] = changed
 
 
 class Ring:

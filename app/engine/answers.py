@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from app.engine.history import Columns, instances, operations
 from app.engine.moments import rfc3339
+from app.engine.past import HOUR_S, before
 from app.engine.presence import ends_of
 from app.examples import rows_of
 from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, LOG, ROOT_WORK, SERVER_SIDE, WORK, Members
@@ -35,10 +36,11 @@ class Answers:
         callers = [e for e in picture["edges"] if e["target"] == node_id]
         callees = [e for e in picture["edges"] if e["source"] == node_id]
         with self.lock:
-            members, keys = self.members, self.parts.series.keys
-            totals = self.live_totals(window_s)
-            if at_s is not None and at_s < self.parts.clock() - 15:
-                totals, keys = self._stored(at_s - window_s, at_s)
+            members, keys, totals = self.members, self.parts.series.keys, self.live_totals(window_s)
+            over_s = self.over_s(window_s, at_s)
+            if over_s is not None:
+                past = before(self.parts.store, self.parts.ladder, over_s, window_s)
+                totals, keys, window_s = past.totals, list(past.keys), past.length_s
                 members = self._new_members()
                 members.extend(keys)
             rows = _series_of(members, node_id, len(totals.counts), (WORK, ROOT_WORK, INSTANCE))
@@ -54,7 +56,7 @@ class Answers:
         """Columns for charts of a node or path; None when it is unknown."""
         columns = Columns(from_s, to_s, step_s, self.parts.ladder)
         known = of in self.presence.seen
-        for batch, keys in self._rollups(of, from_s, to_s, step_s):
+        for batch, keys in self._rollups(of, columns.start_s, to_s, step_s):
             members = self._new_members()
             members.extend(keys)
             rows = _series_of(members, of, len(keys))
@@ -81,7 +83,7 @@ class Answers:
                  step_s: int) -> list[tuple[RollupBatch, Sequence[SeriesKey]]]:
         """What is known of a node or path: the recent part from the ring, the rest from the store."""
         with self.lock:
-            recent_s = max(from_s, float(self.ring.oldest_s))
+            recent_s = self._recent_s(from_s)
             rows = _series_of(self.members, of, len(self.members.role))
             parts = [(self.ring.rows(recent_s, to_s + 10, rows.astype(np.int32)), list(self.parts.series.keys))]
         if from_s < recent_s:
@@ -89,6 +91,11 @@ class Answers:
                                             choice=_about(self.members, of))
             parts.append((kept.batch, kept.keys))
         return parts
+
+    def _recent_s(self: Engine, from_s: float) -> float:
+        """From when on the ring answers. Not within an hour: the store may have that only as a whole."""
+        oldest_s = self.ring.oldest_s
+        return from_s if from_s >= oldest_s else float(-(-oldest_s // HOUR_S) * HOUR_S)
 
     def traces(self: Engine, service: str | None = None, min_ms: float | None = None, errors: bool = False,
                from_s: float | None = None, to_s: float | None = None, limit: int = 20) -> list[dict[str, Any]]:
@@ -106,7 +113,8 @@ class Answers:
     def log_counts(self: Engine, service: str | None, from_s: float, to_s: float, step_s: int) -> dict[str, Any]:
         """Log lines by level and window as columns."""
         columns = {level: Columns(from_s, to_s, step_s, self.parts.ladder) for level in LEVELS}
-        for batch, keys in self._log_rollups(service, from_s, to_s, step_s):
+        start_s = columns[LEVELS[0]].start_s
+        for batch, keys in self._log_rollups(start_s, to_s, step_s):
             for level in LEVELS:
                 chosen = np.array([isinstance(k, LogKey) and k.level == level and service in (None, k.service.id) for k in keys])
                 rows = chosen[batch.series] if len(keys) else np.zeros(len(batch), bool)
@@ -115,10 +123,10 @@ class Answers:
         levels = {level: [n or 0 for n in column.answer(("calls",))["calls"]] for level, column in columns.items()}
         return {"times": times, "levels": levels}
 
-    def _log_rollups(self: Engine, service: str | None, from_s: float, to_s: float,
+    def _log_rollups(self: Engine, from_s: float, to_s: float,
                      step_s: int) -> list[tuple[RollupBatch, Sequence[SeriesKey]]]:
         with self.lock:
-            recent_s = max(from_s, float(self.ring.oldest_s))
+            recent_s = self._recent_s(from_s)
             rows = np.flatnonzero(self.members.role == LOG).astype(np.int32)
             parts = [(self.ring.rows(recent_s, to_s + 10, rows), list(self.parts.series.keys))]
         if from_s < recent_s:

@@ -13,7 +13,8 @@ import numpy as np
 import structlog
 
 from app.engine.answers import Answers
-from app.engine.evidence import DAY_S, PERIOD_S, Budgets, Judged, dense_by_place, events, slow_totals
+from app.engine.evidence import DAY_S, PERIOD_S, Budgets, Judged, events, slow_totals
+from app.engine.past import before, long_before, recent
 from app.engine.placement import Placement
 from app.engine.presence import Presence
 from app.engine.snapshot import Drawing, Judging, Moment, Rules
@@ -95,17 +96,22 @@ class Engine(Answers):
         checkpoints = self.parts.store.checkpoints()
         self.parts.house.restore(checkpoints.get(ATTRIBUTES, b"{}"))
         recovered = self.parts.intake.recover(checkpoints.get(CHECKPOINT))
-        kept = self.parts.store.rollups(now_s - self.ring.keep_s, now_s + 60, 10, self.parts.ladder)
-        with self.lock:
-            self.ring.advance(now_s)
-            if kept.batch.window_s == self.ring.window_s and len(kept.batch):
-                numbers = np.array([self.parts.series.number(key) for key in kept.keys], np.int32)
-                self.ring.add(replace(kept.batch, series=numbers[kept.batch.series]))
+        rows = self._fill_ring(now_s)
         self._budgets.refresh(now_s)
         self._refreshed_s = self._committed_s = self._compacted_s = now_s
-        _log.info("loaded", rows=len(kept.batch), requests_from_journal=recovered, nodes_known=len(self.presence.seen))
+        _log.info("loaded", rows=rows, requests_from_journal=recovered, nodes_known=len(self.presence.seen))
         self.tick()
         self._ready = True
+
+    def _fill_ring(self, now_s: float) -> int:
+        """What the store has of the last hour; what lies before may be there in longer windows only."""
+        parts = recent(self.parts.store, self.parts.ladder, now_s, self.ring.keep_s)
+        with self.lock:
+            self.ring.advance(now_s)
+            for kept in parts:
+                numbers = np.array([self.parts.series.number(key) for key in kept.keys], np.int32)
+                self.ring.add(replace(kept.batch, window_s=self.ring.window_s, series=numbers[kept.batch.series]))
+        return sum(len(kept.batch) for kept in parts)
 
     def start(self) -> None:
         """Begins to tick."""
@@ -240,14 +246,21 @@ class Engine(Answers):
 
     def snapshot(self, window_s: int = 300, at_s: float | None = None) -> dict[str, Any]:
         """The graph of a window, now or at a moment of the past."""
+        over_s = self.over_s(window_s, at_s)
+        if over_s is not None:
+            return self._past(window_s, over_s)
         now_s = self.parts.clock()
-        if at_s is not None and at_s < now_s - PAST_S or window_s > self.ring.keep_s:
-            return self._past(window_s, at_s if at_s is not None else now_s)
         with self.lock:
             if window_s not in self._pictures:
                 self._pictures[window_s] = self._draw(self._live_graph(window_s, now_s), self.members,
                                                       self._live_judging(), self._moment(now_s, window_s))
             return self._pictures[window_s]
+
+    def over_s(self, window_s: int, at_s: float | None) -> float | None:
+        """The moment that only the store can tell about; None when it is the live picture that is asked for."""
+        now_s = self.parts.clock()
+        moment_s = now_s if at_s is None else at_s
+        return moment_s if moment_s < now_s - PAST_S or window_s > self.ring.keep_s else None
 
     def _moment(self, now_s: float, window_s: int) -> Moment:
         newest_s = self.parts.intake.newest_end_s()
@@ -283,21 +296,16 @@ class Engine(Answers):
 
     def _past(self, window_s: int, at_s: float) -> dict[str, Any]:
         """A moment that is over, from the store; its budgets are those of the month before it."""
-        objective = self.rules.objective
+        objective, store, ladder = self.rules.objective, self.parts.store, self.parts.ladder
         members = self._new_members()
-        shown, keys = self._stored(at_s - window_s, at_s)
-        members.extend(keys)
-        drawn = graph(members, keys, shown, self.parts.ladder, Window(at_s - window_s, window_s))
-        spans = (objective.short_s, objective.long_s, DAY_S, PERIOD_S)
-        judged = []
-        for span in spans:
-            totals, own_keys = self._stored(at_s - span, at_s)
-            judged.append(self._aligned(members, keys, totals, own_keys))
+        shown = before(store, ladder, at_s, window_s)
+        members.extend(shown.keys)
+        drawn = graph(members, shown.keys, shown.totals, ladder, Window(shown.start_s, shown.length_s))
+        spans = [before(store, ladder, at_s, span) for span in (objective.short_s, objective.long_s)]
+        spans += [long_before(store, ladder, at_s, span) for span in (DAY_S, PERIOD_S)]
+        judging = Judging(*(self._aligned(members, shown.keys, past.totals, past.keys) for past in spans))
         with self.lock:
-            return self._draw(drawn, members, Judging(*judged), Moment(at_s, window_s, None, self._seq))
-
-    def _stored(self, from_s: float, to_s: float) -> tuple[Totals, list[Any]]:
-        return dense_by_place(self.parts.store.rollups(from_s, to_s, 10, self.parts.ladder))
+            return self._draw(drawn, members, judging, Moment(at_s, shown.length_s, None, self._seq))
 
     def _aligned(self, members: Members, keys: Sequence[Any], totals: Totals, own_keys: Sequence[Any]) -> Judged:
         """The events of another span in the numbers of the members of the window that is shown."""

@@ -13,7 +13,6 @@ from topology.graph import Figures, figures
 from topology.health import Events
 from topology.histogram import Ladder
 from topology.members import Members
-from topology.model import SeriesKey
 from topology.ring import Totals
 from topology.rollup import CALLS, ERRORS, SeriesTable
 from topology.store.contract import KeyedRollups, Store
@@ -100,13 +99,6 @@ def dense(kept: KeyedRollups, series: SeriesTable) -> Totals:
         np.add.at(totals.counts, rows, batch.counts)
         np.add.at(totals.buckets, (rows[batch.hist_row], batch.hist_bucket), batch.hist_n)
     return totals
-
-
-def dense_by_place(kept: KeyedRollups) -> tuple[Totals, list[SeriesKey]]:
-    """Stored rows added up by series, in the order of their own keys."""
-    table = SeriesTable()
-    totals = dense(kept, table)
-    return totals, table.keys
 
 
 def _plus(a: Totals, b: Totals) -> Totals:
