@@ -201,6 +201,22 @@ def test_a_slow_viewer_gets_the_newest_whole():
     assert caught_up.plain.startswith(b"id: 4\nevent: snapshot\n")
 
 
+def test_a_failed_tick_is_not_the_last(caplog):
+    """When the engine fails at one tick, viewers keep what they have and get the next tick."""
+    shelf = Shelf()
+    answer = shelf.snapshot
+    with serving(shelf) as client, closing(Viewer(client)) as viewer:
+        viewer.next()
+        shelf.snapshot = None
+        shelf.tick(following(shelf.now, calls=1))
+        time.sleep(0.2)
+        shelf.snapshot = answer
+        shelf.tick(following(shelf.now, calls=2))
+        name, number, change = viewer.next()
+    assert (name, number, change["base"]) == ("delta", "3", 1)
+    assert "no snapshot of 300 s" in caplog.text
+
+
 def test_one_encoding_for_all():
     """However many look, a snapshot and a delta are encoded once: everybody gets the same bytes object."""
 

@@ -9,10 +9,11 @@ gets the whole snapshot. So a slow reader costs no memory and never lags behind 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from app.views import Views
 from app.web.delta import delta
 
+log = logging.getLogger("synoptic.web")
 Json = dict[str, Any]
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 LEVEL = 6
@@ -136,7 +138,7 @@ class Broadcast:
         for channel in self._channels.values():
             channel.wake()
 
-    async def pieces(self, window_s: int) -> AsyncIterator[Piece | None]:
+    async def pieces(self, window_s: int) -> AsyncGenerator[Piece | None]:
         """A snapshot, then whatever is newest after each tick; None as a sign of life when nothing is new."""
         channel = self._channels.setdefault(window_s, Channel(self._build))
         channel.viewers += 1
@@ -173,12 +175,18 @@ class Broadcast:
         self._tick.clear()
         started = time.perf_counter()
         for window_s, channel in list(self._channels.items()):
-            await self._refresh(window_s, channel)
+            await self._follow(window_s, channel)
         self.ticks, self.tick_s = self.ticks + 1, time.perf_counter() - started
 
     async def _refresh(self, window_s: int, channel: Channel) -> None:
         async with channel.lock:
             await channel.show(await asyncio.to_thread(self._views.snapshot, window_s))
+
+    async def _follow(self, window_s: int, channel: Channel) -> None:
+        try:
+            await self._refresh(window_s, channel)
+        except Exception:
+            log.exception("no snapshot of %d s at this tick; viewers keep the last one", window_s)
 
 
 async def _newer(channel: Channel, seen: int | None) -> Piece | None:
@@ -220,12 +228,13 @@ class LiveStream(Response):
         alive = piece(0, SIGN_OF_LIFE)
         head = GZIP_HEADER if self._packed else b""
         with suppress(TimeoutError):  # a viewer that takes nothing for so long is gone
-            async for one in self._broadcast.pieces(self._window_s):
-                body = head + ((one or alive).packed if self._packed else (one or alive).plain)
-                async with asyncio.timeout(STUCK_S):
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
-                self._broadcast.sent(len(body))
-                head = b""
+            async with aclosing(self._broadcast.pieces(self._window_s)) as pieces:
+                async for one in pieces:
+                    body = head + ((one or alive).packed if self._packed else (one or alive).plain)
+                    async with asyncio.timeout(STUCK_S):
+                        await send({"type": "http.response.body", "body": body, "more_body": True})
+                    self._broadcast.sent(len(body))
+                    head = b""
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -21,7 +21,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves the signals to the product: uvicorn would raise them again at its end, before anything else is closed."""
+        """Leaves the signals to the product: uvicorn would raise them again before the rest is closed."""
         yield
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
