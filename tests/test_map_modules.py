@@ -85,12 +85,8 @@ def test_find_answers_as_the_shared_table_says(run: Run) -> None:
             error: { position, expected, found } }; } };
         return it.map(answer)"""
     answers = run("find", body, cases)
-    wrong = [
-        (case, answer)
-        for case, answer in zip(cases, answers, strict=True)
-        if any(case[key] != answer[key] for key in answer)
-    ]
-    assert wrong == []
+    pairs = zip(cases, answers, strict=True)
+    assert [(case, answer) for case, answer in pairs if any(case[key] != answer[key] for key in answer)] == []
 
 
 def test_every_refusal_has_words_in_both_languages() -> None:
@@ -107,103 +103,58 @@ def test_the_word_files_have_the_same_keys_and_places() -> None:
         json.loads((ASSETS / "i18n" / f"{one}.json").read_text(encoding="utf-8")) for one in ("en", "zh")
     )
     assert english.keys() == chinese.keys()
-    assert [
-        key for key in english if set(re.findall(r"\{\d\}", english[key])) != set(re.findall(r"\{\d\}", chinese[key]))
-    ] == []
+    places = re.compile(r"\{\d\}")
+    assert [key for key in english if set(places.findall(english[key])) != set(places.findall(chinese[key]))] == []
 
 
 def snapshot(**change: Any) -> dict[str, Any]:
     """Four cards in three columns: users call the gateway, it calls orders, which calls its database."""
-    names = [
-        ("users", "user", 0, 0),
-        ("gateway", "service", 300, 0),
-        ("orders", "service", 600, 0),
-        ("orders-db", "database", 900, 140),
-    ]
-    nodes = [
-        {
-            "id": i,
-            "name": i,
-            "title": None,
-            "kind": k,
-            "domain": "d1" if x > 300 else "d0",
-            "layer": f"l{x}",
-            "x": x,
-            "y": y,
-            "health": "ok",
-            "stale": False,
-            "feels": None,
-            "origin": False,
-            "zones": [],
-            "calls_per_s": 5,
-        }
-        for i, k, x, y in names
-    ]
+    names = [("users", "user", 0, 0), ("gateway", "service", 300, 0), ("orders", "service", 600, 0)]
+    nodes = [node(*one) for one in [*names, ("orders-db", "database", 900, 140)]]
     edges = [edge("users", "gateway"), edge("gateway", "orders"), edge("orders", "orders-db")]
-    return {
-        "seq": 7,
-        "at": "2026-01-01T08:00:00.000Z",
-        "nodes": nodes,
-        "edges": edges,
-        "layers": [],
-        "groups": [
-            {"id": "d0", "title": {"en": "Front"}, "lead": True},
-            {"id": "d1", "title": {"en": "Back"}, "lead": False},
-        ],
-        **change,
-    }
+    groups = [
+        {"id": "d0", "title": {"en": "Front"}, "lead": True},
+        {"id": "d1", "title": {"en": "Back"}, "lead": False},
+    ]
+    whole = {"seq": 7, "at": "2026-01-01T08:00:00.000Z", "nodes": nodes, "edges": edges, "layers": [], "groups": groups}
+    return whole | change
+
+
+def node(name: str, kind: str, x: float, y: float) -> dict[str, Any]:
+    """A card with all figures; what stands left belongs to the front."""
+    place = {"id": name, "name": name, "kind": kind, "x": x, "y": y, "domain": "d1" if x > 300 else "d0"}
+    return place | {"title": None, "health": "ok", "stale": False, "feels": None, "origin": False, "calls_per_s": 5}
 
 
 def edge(source: str, target: str, **change: Any) -> dict[str, Any]:
     """A call path with all figures."""
-    return {
+    ends = {
         "id": f"{source}>{target}",
         "source": source,
         "target": target,
         "health": "ok",
         "impact": False,
         "calls": 10,
-        "calls_per_s": 1,
-        "protection": None,
-        "sampled": None,
-        "complete": True,
-        "stale": False,
-        **change,
     }
+    return ends | {"calls_per_s": 1, "protection": None, "sampled": None, "complete": True, "stale": False} | change
 
 
 def test_a_delta_gives_the_next_snapshot(run: Run) -> None:
     """Changed elements replace the old, gone ones go, new ones come, and the rest stays the same object."""
     new = {**snapshot()["nodes"][2], "calls_per_s": 9}
-    delta = {
-        "seq": 8,
-        "base": 7,
-        "at": "x",
-        "nodes": [new],
-        "edges": [],
-        "gone": {"nodes": ["users"], "edges": ["users>gateway"]},
-    }
+    gone = {"nodes": ["users"], "edges": ["users>gateway"]}
+    delta = {"seq": 8, "base": 7, "at": "x", "nodes": [new], "edges": [], "gone": gone}
     result = run(
         "store",
         """const s = new SnapshotStore(); s.replace(it.full); const before = s.snapshot;
         const change = s.apply(it.delta);
-        return { seq: s.snapshot.seq, ids: s.snapshot.nodes.map((n) => n.id), edges: s.snapshot.edges.length,
-          calls: s.snapshot.nodes[1].calls_per_s,
-                 kept: s.snapshot.nodes[2] === before.nodes[3], old: before.nodes.length,
-                   structure: change.structure, groups: s.snapshot.groups.length }
+        const { nodes, edges, seq, groups } = s.snapshot;
+        return [seq, nodes.map((n) => n.id), edges.length, nodes[1].calls_per_s, nodes[2] === before.nodes[3],
+                before.nodes.length, change.structure, groups.length]
         """,
         {"full": snapshot(), "delta": delta},
     )
-    assert result == {
-        "seq": 8,
-        "ids": ["gateway", "orders", "orders-db"],
-        "edges": 2,
-        "calls": 9,
-        "kept": True,
-        "old": 4,
-        "structure": True,
-        "groups": 2,
-    }
+    assert result == [8, ["gateway", "orders", "orders-db"], 2, 9, True, 4, True, 2]
 
 
 def test_figures_alone_are_no_change_of_structure(run: Run) -> None:

@@ -59,13 +59,16 @@ class Browse {
   show(snapshot, change) {
     const first = !this.snapshot;
     this.snapshot = snapshot;
-    const empty = !snapshot.nodes.length;
-    this.stage.notice.show(empty ? "empty" : null, { otlp: snapshot.otlp ?? otlpAddress(this.stage.host) });
     this.stage.show(snapshot, change);
+    this.notice();
     this.bar?.environment?.([textOf(snapshot.title), snapshot.environment].filter(Boolean).join(" · "));
     if (first && this.state.select) this.stage.map.set({ selected: this.state.select });
     this.sayFound();
     this.beat();
+  }
+  notice() {
+    const { nodes, otlp } = this.snapshot, { hidden } = this.stage.map.view;
+    this.stage.notice.show(!nodes.length ? "empty" : hidden && nodes.every(hidden) ? "hidden" : null, { otlp: otlp ?? otlpAddress(this.stage.host) });
   }
   heard(state, wait) {
     this.live = state;
@@ -86,7 +89,7 @@ class Browse {
     if ("window" in known) { this.stream?.reopen(this.url); this.stage?.host.dispatchEvent(new CustomEvent("synoptic:window", { detail: { window: this.state.window }, bubbles: true })); this.setProps("view", this.viewData()); }
     if ("find" in known || "hide" in known) this.test();
     if (!this.stage) return;
-    if ("camera" in known && how === "back" && !known.camera) this.stage.map.fit();
+    if ("camera" in known && how === "back") known.camera ? this.stage.map.goTo(known.camera) : this.stage.map.fit();
     this.stage.setView(this.viewOf(known));
     if ("table" in known) this.stage.table.open(this.state.table);
     if ("select" in known) this.tellDash(this.state.select);
@@ -111,6 +114,7 @@ class Browse {
     if (found !== undefined) this.stage?.setView({ test: found });
     if (hidden !== undefined) this.stage?.setView({ hidden });
     this.stage?.sayHidden(this.state.hide);
+    if (this.snapshot) this.notice();
   }
   sayFound() {
     if (!this.state.find.trim() || this.bad) return this.bar?.say?.(this.bad ?? "", Boolean(this.bad));

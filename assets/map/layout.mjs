@@ -5,7 +5,7 @@
 export const FACE = {
   browse: { w: 198, h: 54, userW: 132, gap: [1, 1.9], row: [1, 1.45], title: 25, pad: 11, head: 30, lane: 6 },
   wall: { w: 212, h: 48, userW: 142, gap: [0.62, 1.9], row: [0.83, 1.45], title: 26, pad: 6, head: 6, lane: 6 },
-  embed: { w: 176, h: 52, userW: 118, gap: [0.55, 1.6], row: [0.9, 1.3], title: 24, pad: 10, head: 28, lane: 6 },
+  embed: { w: 176, h: 52, userW: 118, gap: [0.55, 1.6], row: [0.9, 2], title: 24, pad: 10, head: 28, lane: 6 },
 };
 const SERVER = { w: 198, h: 54 }, SAME_COLUMN = 60, FOLDED_GAP = { x: 150, y: 47 }, LEAST_BETWEEN = 8;
 const OVERVIEW = { x: 300, y: 96 };

@@ -127,6 +127,8 @@ export class SynopticMap extends HTMLElement {
     const b = this.scene?.layout.boxes.get(id);
     if (b) this.#look(reveal(this.camera.k < NEAR * 0.75 ? zoomed(this.camera, NEAR / this.camera.k, b.x * this.camera.k + this.camera.x, b.y * this.camera.k + this.camera.y) : this.camera, b, this.#room));
   }
+  /** Shows what a camera from the address showed. */
+  goTo(text) { const camera = fromText(text); if (camera) this.#look(camera); }
   #look(camera) {
     this.camera = camera;
     this.follows = false;
@@ -138,6 +140,7 @@ export class SynopticMap extends HTMLElement {
   #relate() {
     const { selected, only, test } = this.view;
     this.related = selected ? relatedTo(selected, this.scene) : test ? matching(this.scene, (n) => (n.members ?? [n]).some(test)) : only ? trouble(this.scene) : null;
+    if (only && !selected && !test && !this.related.nodes.size) this.related = null; // nothing to point at: everything is shown
   }
 
   /** Everything the drawing code may know, for one frame. */

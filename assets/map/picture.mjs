@@ -80,7 +80,7 @@ export class Picture {
     v.pen.written = "";
     for (const o of visible) {
       const b = v.scene.layout.boxes.get(o.id);
-      if (touches(spot, { x: b.x - CARD_REACH, y: b.y - CARD_REACH, w: b.w + 2 * CARD_REACH, h: b.h + 2 * CARD_REACH })) drawCard(v, o);
+      if (b.x < x + w + 2 * CARD_REACH && b.x + b.w > x - 2 * CARD_REACH && b.y < y + h + 2 * CARD_REACH && b.y + b.h > y - 2 * CARD_REACH) drawCard(v, o);
     }
     g.restore();
     v.pen.written = "";

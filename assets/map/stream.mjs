@@ -2,7 +2,7 @@
 // a cookie is enough, fetch where a token must travel in a header. Both reconnect with growing waits and jitter.
 import { SnapshotStore } from "./store.mjs";
 
-const FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 15_000, SILENCE_MS = 20_000, DENIED_WAIT_MS = 5_000;
+const FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 15_000, SILENCE_MS = 20_000, DENIED_WAIT_MS = 5_000, GAPS_APART_MS = 5_000;
 
 /**
  * Opens live data. `options`: url, onData(snapshot, change), onState("open" | "waiting" | "denied"),
@@ -20,7 +20,9 @@ class LiveStream {
   #quiet = 0;
   #reader = null;
   #closed = false;
+  #gapAt = -Infinity;
   lastAt = null;
+  state = null;
   #ageAtReceipt = null;
 
   constructor(options) {
@@ -48,30 +50,40 @@ class LiveStream {
 
   #open() {
     if (this.#closed) return;
+    this.#stop();
     const { token } = this.options, events = { open: this.#opened, event: this.#event, failed: this.#failed };
     this.#listen();
     this.#reader = token ? readByFetch(this.url, token, events) : readByEventSource(this.url, events);
   }
 
-  #opened = () => this.options.onState("open");
+  #opened = () => { if (this.state !== "open") this.options.onState((this.state = "open")); };
   #listen() { clearTimeout(this.#quiet); this.#quiet = setTimeout(this.#failed, SILENCE_MS); }
 
   #event = (kind, text) => {
     this.#listen();
-    const data = JSON.parse(text), change = kind === "snapshot" ? this.#store.replace(data) : this.#store.apply(data);
-    if (!change) return this.reopen(); // a gap: the answer to a fresh request is a whole snapshot
+    let data;
+    try { data = JSON.parse(text); } catch { return this.#failed("broken"); }
+    const change = kind === "snapshot" ? this.#store.replace(data) : this.#store.apply(data);
+    if (!change) return this.#resync();
     this.#wait = FIRST_WAIT_MS;
     this.lastAt = this.options.now();
     this.#ageAtReceipt = data.data_age_s ?? null;
-    this.options.onState("open");
+    this.#opened();
     this.options.onData(this.#store.snapshot, change);
   };
+
+  /** After a gap the answer to a fresh request is a whole snapshot. A second gap soon after waits its turn. */
+  #resync() {
+    const now = this.options.now(), again = now - this.#gapAt < GAPS_APART_MS;
+    this.#gapAt = now;
+    if (again) this.#failed("gap"); else this.reopen();
+  }
 
   #failed = (reason) => {
     this.#stop();
     if (this.#closed) return;
     const denied = reason === "denied", wait = (denied ? DENIED_WAIT_MS : this.#wait) * (0.5 + this.options.random());
-    this.options.onState(denied ? "denied" : "waiting", Math.round(wait));
+    this.options.onState((this.state = denied ? "denied" : "waiting"), Math.round(wait));
     this.#timer = setTimeout(() => this.#open(), wait);
     this.#wait = Math.min(this.#wait * 2, this.options.longestWaitMs);
   };

@@ -40,7 +40,7 @@ function measureUp() {
 
 function show(whole, change, scene, notice) {
   if (whole.build && dataset.build && whole.build !== dataset.build) reloadOnce(whole.build);
-  snapshot = scene ? only(whole, scene) : whole;
+  snapshot = scene ? only(whole, scene) : whole.groups?.some((g) => g.id === dataset.scene) ? only(whole, (n) => n.domain === dataset.scene) : whole;
   lastHeard = Date.now();
   notice.show(snapshot.nodes.length ? null : "empty", { otlp: whole.otlp ?? otlpAddress() });
   map.show(snapshot, change);
