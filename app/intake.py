@@ -56,6 +56,7 @@ class Parts:
     mask: Callable[[str], str]
     identify: Identify
     horizon_s: float
+    late_limit_s: float
     clock_ns: Callable[[], int] = time.time_ns
 
 
@@ -71,7 +72,7 @@ class OtlpIntake:
         self._stores: dict[str, int] = {}
         self._counted = parts.journal.last
         self._last_ns = 0
-        self.counts = {"log_lines": 0, "gauges": 0, "metric_points_dropped": 0, "refused_requests": 0, "replayed": 0}
+        self.counts = {"log_lines": 0, "late_log_lines": 0, "gauges": 0, "metric_points_dropped": 0, "refused_requests": 0, "replayed": 0}
         self.newest_s = 0.0
 
     def take(self, signal: Signal, body: bytes) -> Receipt:
@@ -115,9 +116,9 @@ class OtlpIntake:
         if signal is Signal.TRACES:
             return self._count_spans(decoded, now_ns, ticket)
         if isinstance(decoded, LogBatch):
-            self._count_lines(decoded)
+            self._count_lines(decoded, now_ns / NANOS - self._p.late_limit_s)
         elif isinstance(decoded, GaugeBatch):
-            self._count_gauges(decoded)
+            self._count_gauges(decoded, now_ns / NANOS - self._p.late_limit_s)
         return 0
 
     def _count_spans(self, columns, now_ns: int, ticket: int) -> int:  # type: ignore[no-untyped-def]
@@ -127,18 +128,24 @@ class OtlpIntake:
         self._p.examples.note(columns, pairing.naming.resolved, ticket, now_ns / NANOS)
         return pairing.invalid - invalid
 
-    def _count_lines(self, batch: LogBatch) -> None:
+    def _count_lines(self, batch: LogBatch, oldest_s: float) -> None:
         self.counts["log_lines"] += batch.lines
         for (key, start_s), lines in batch.counts.items():
+            if start_s < oldest_s:
+                self.counts["late_log_lines"] += lines
+                continue
             self._rows.append((start_s, key, [lines, 0, 0, 0, 0, 0, lines]))
             self.newest_s = max(self.newest_s, start_s)
         for line in reversed(batch.errors):
             self._lines.setdefault(line.service, deque(maxlen=LINES_PER_SERVICE)).appendleft(line)
 
-    def _count_gauges(self, batch: GaugeBatch) -> None:
+    def _count_gauges(self, batch: GaugeBatch, oldest_s: float) -> None:
         self.counts["gauges"] += batch.kept
         self.counts["metric_points_dropped"] += batch.dropped
         for gauge in batch.gauges:
+            if gauge.start_s < oldest_s:
+                self.counts["metric_points_dropped"] += 1
+                continue
             row = [1, 0, 0, 0, gauge.value * 1e6, 0, 1]
             self._rows.append((gauge.start_s, gauge.key, row))
 

@@ -130,7 +130,7 @@ def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckD
     examples = ExampleBook(Chooser(bounds.max_series, quota), settings.examples.bytes_per_hour)
     series = SeriesTable()
     intake = OtlpIntake(IntakeParts(decoder, pairing, journal, series, examples, otlp.metrics, mask, who,
-                                    settings.pairing.horizon_s))
+                                    settings.pairing.horizon_s, settings.pairing.late_limit_s))
     telemetry = Telemetry(intake if settings.telemetry.self_traces else None, settings.environment, version())
     parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house, list, telemetry)
     return intake, parts
