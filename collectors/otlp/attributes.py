@@ -66,12 +66,14 @@ ATTRIBUTES = (
     Attribute("http.status_code", HTTP_STATUS, 1),
     Attribute("rpc.response.status_code", GRPC_STATUS, 2),
     Attribute("rpc.grpc.status_code", GRPC_STATUS, 1),
-    Attribute("error.type", ERROR_TYPE, 2),
-    Attribute("exception.type", ERROR_TYPE, 1),
+    Attribute("error.type", ERROR_TYPE, 3),
+    Attribute("exception.type", ERROR_TYPE, 2),
     Attribute("response_flags", RESPONSE_FLAGS, 1),
 )
 """Names of the semantic conventions, new and old, and Envoy's `response_flags`."""
 
+IN_EVENT = 1
+"""The priority of an event's `exception.type`: any attribute of the span itself outranks it."""
 NUMERIC = (HTTP_STATUS, GRPC_STATUS)
 MAX_NUMBER = 9999
 SHORTEST, LONGEST = 7, 40
@@ -102,6 +104,12 @@ def find(p, n, keys):  # type: ignore[no-untyped-def]
 def outranked(entry, ranks):  # type: ignore[no-untyped-def]
     """Whether a higher name has already filled the entry's column. `ranks` holds four bits a column."""
     return (ranks >> (load_i64(entry + 8) * 4)) & 15 > load_i64(entry + 16)
+
+
+@compiled(**INLINE)
+def rank_of(column, ranks):  # type: ignore[no-untyped-def]
+    """The priority of the name that filled a column, 0 for none."""
+    return (ranks >> (column * 4)) & 15
 
 
 @compiled(**INLINE)

@@ -5,28 +5,28 @@ from __future__ import annotations
 import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collectors.otlp import reference, scanner, wire
+from collectors.otlp import attribute_scanner, reference, scanner, wire
 from collectors.otlp.attributes import key_table
-from topology.errors import MalformedInput
+from topology.errors import TablesFull
 from topology.interning import Interner
 from topology.spans import RESERVED, SpanColumns
 
 _TYPES = (
-    (scanner.T_SCOPE, "opentelemetry.proto.common.v1.InstrumentationScope"),
-    (scanner.T_KEY_VALUE, "opentelemetry.proto.common.v1.KeyValue"),
-    (scanner.T_ANY_VALUE, "opentelemetry.proto.common.v1.AnyValue"),
-    (scanner.T_EVENT, "opentelemetry.proto.trace.v1.Span.Event"),
-    (scanner.T_LINK, "opentelemetry.proto.trace.v1.Span.Link"),
-    (scanner.T_STATUS, "opentelemetry.proto.trace.v1.Status"),
-    (scanner.T_RESOURCE, "opentelemetry.proto.resource.v1.Resource"),
+    (attribute_scanner.T_SCOPE, "opentelemetry.proto.common.v1.InstrumentationScope"),
+    (attribute_scanner.T_KEY_VALUE, "opentelemetry.proto.common.v1.KeyValue"),
+    (attribute_scanner.T_ANY_VALUE, "opentelemetry.proto.common.v1.AnyValue"),
+    (attribute_scanner.T_EVENT, "opentelemetry.proto.trace.v1.Span.Event"),
+    (attribute_scanner.T_LINK, "opentelemetry.proto.trace.v1.Span.Link"),
+    (attribute_scanner.T_STATUS, "opentelemetry.proto.trace.v1.Status"),
+    (attribute_scanner.T_RESOURCE, "opentelemetry.proto.resource.v1.Resource"),
 )
 
 
 class SpanDecoder:
     """Turns requests into columns it owns; each call overwrites the columns of the one before. Not thread-safe.
 
-    `strings` and `resources` number what the columns refer to. They are bounded: when `crowded` is true, the
-    owner forgets every number it holds and calls `reset`.
+    `strings` and `resources` number what the columns refer to. They are bounded: when `crowded` is true, or when
+    `decode` raises TablesFull, the owner forgets every number it holds and calls `reset`.
     """
 
     def __init__(self, seed: int, max_strings: int = 1 << 18, extra_reserved: tuple[str, ...] = ()) -> None:
@@ -37,43 +37,42 @@ class SpanDecoder:
         self._keys = key_table()
         self._schema, types = wire.schema_table(ExportTraceServiceRequest.DESCRIPTOR)
         self._context = np.zeros(16, np.int64)
-        self._context[scanner.STRINGS] = self.strings.address
-        self._context[scanner.RESOURCES] = self.resources.address
-        self._context[scanner.KEYS] = self._keys.ctypes.data
-        self._context[scanner.SCHEMA] = self._schema.ctypes.data
+        self._context[attribute_scanner.STRINGS] = self.strings.address
+        self._context[attribute_scanner.RESOURCES] = self.resources.address
+        self._context[attribute_scanner.KEYS] = self._keys.ctypes.data
+        self._context[attribute_scanner.SCHEMA] = self._schema.ctypes.data
         for word, name in _TYPES:
             self._context[word] = types[name]
 
     def decode(self, body: bytes) -> SpanColumns:
-        """The spans of an uncompressed `ExportTraceServiceRequest`; MalformedInput when it is none."""
+        """The spans of an uncompressed `ExportTraceServiceRequest`.
+
+        MalformedInput when it is none; TablesFull when it has more resources than there are numbers left for.
+        """
         raw = np.frombuffer(body, np.uint8)
-        start = int(raw.ctypes.data)
+        return self.decode_at(int(raw.ctypes.data), body)
+
+    def decode_at(self, address: int, body: bytes) -> SpanColumns:
+        """The same for a body that also lies at an address of its own."""
         while True:
             columns = self.columns
-            used = scanner.scan(start, start + len(body), columns.wide.ctypes.data, columns.narrow.ctypes.data,
+            used = scanner.scan(address, address + len(body), columns.wide.ctypes.data, columns.narrow.ctypes.data,
                                 columns.capacity, self._context.ctypes.data)
-            relieved = self.strings.relieve() | self.resources.relieve()
-            if used >= 0 and not relieved:
-                columns.used = used
-                return columns
+            if self.strings.relieve() | self.resources.relieve():
+                continue
             if used == scanner.BAD:
                 return self._by_reference(body)
-            if used == scanner.FULL and not relieved:
-                self._make_room()
-
-    def _make_room(self) -> None:
-        if self.resources.full:
-            raise MalformedInput("too many different resources in one request") if self._fresh else _Crowded()
-        self.columns.grow()
+            if used == scanner.CROWDED:
+                raise TablesFull
+            if used != scanner.FULL:
+                columns.used = used
+                return columns
+            columns.grow()
 
     @property
     def crowded(self) -> bool:
         """Whether a table is nearly full."""
         return self.strings.full or self.resources.full
-
-    @property
-    def _fresh(self) -> bool:
-        return self.columns.used == 0 and len(self.strings) <= len(RESERVED) + 1
 
     def reset(self) -> None:
         """Forgets every string and resource."""
@@ -85,7 +84,3 @@ class SpanDecoder:
         self.by_reference += 1
         self.columns = reference.columns(request, self.strings, self.resources)
         return self.columns
-
-
-class _Crowded(Exception):
-    """The resource table is full in the middle of a request."""

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collectors.otlp.attributes import ATTRIBUTES, MAX_NUMBER, NUMERIC, Attribute
-from topology.errors import MalformedInput
+from topology.errors import MalformedInput, TablesFull
 from topology.interning import K1, K2, Interner
 from topology.spans import (
     END,
@@ -51,12 +51,15 @@ def parse(body: bytes) -> Any:
 
 
 def columns(request: Any, strings: Interner, resources: Interner) -> SpanColumns:
-    """The columns the scanner would make, but for OFFSET, which is 0."""
+    """The columns the scanner would make, but for OFFSET, which is 0; TablesFull when there are too many resources."""
     total = sum(len(scope.spans) for rs in request.resource_spans for scope in rs.scope_spans)
     filled = SpanColumns(max(total, 1))
     row = 0
     for resource_spans in request.resource_spans:
-        resource = resources.number_of(resource_spans.resource.SerializeToString())
+        sender = resource_spans.resource.SerializeToString()
+        resource = resources.number_of(sender)
+        if sender and not resource:
+            raise TablesFull
         for scope in resource_spans.scope_spans:
             for span in scope.spans:
                 _fill(span, resource, filled.wide[row], filled.narrow[row], strings)
@@ -98,7 +101,7 @@ def _fill(span: Any, resource: int, wide: np.ndarray, narrow: np.ndarray, string
     status = span.status.code if 0 <= span.status.code <= 2 else 0
     narrow[KIND] = (span.kind if 0 <= span.kind <= 5 else 0) | status << STATUS_SHIFT
     ranks = _fill_attributes(span, narrow, strings)
-    if ranks.get(ERROR_TYPE, 0) < 2:
+    if ERROR_TYPE not in ranks:
         for event in span.events:
             for attribute in event.attributes:
                 if attribute.key == "exception.type":

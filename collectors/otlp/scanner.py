@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from collectors.otlp.attributes import fill_number, fill_text, find, outranked, rank
+from collectors.otlp.attribute_scanner import (
+    RESOURCES,
+    SCHEMA,
+    STRINGS,
+    T_LINK,
+    T_RESOURCE,
+    T_SCOPE,
+    T_STATUS,
+    attribute,
+    event,
+)
+from collectors.otlp.sampling import weight
 from collectors.otlp.wire import BAD, check, length, skip, tag, text, varint
 from topology.interning import K1, K2, intern
 from topology.machine import (
@@ -17,7 +28,6 @@ from topology.machine import (
     bits_of,
     compiled,
     load_i64,
-    load_u8,
     load_u32,
     load_u64,
     store_i32,
@@ -25,7 +35,6 @@ from topology.machine import (
 )
 from topology.spans import (
     END,
-    ERROR_TYPE,
     KIND,
     LINK_SPAN,
     LINK_TRACE,
@@ -41,10 +50,7 @@ from topology.spans import (
     WEIGHT,
 )
 
-# The scanner's context, words at one address: tables it reads and numbers of message types.
-STRINGS, RESOURCES, KEYS, SCHEMA, T_SCOPE, T_KEY_VALUE, T_ANY_VALUE, T_EVENT, T_LINK, T_STATUS, T_RESOURCE = range(11)
-FULL = np.int64(-2)
-_2_56 = np.int64(1) << 56
+FULL, CROWDED = np.int64(-2), np.int64(-3)
 
 
 @compiled(**INLINE)
@@ -60,127 +66,6 @@ def mix_trace(p):  # type: ignore[no-untyped-def]
 
 
 @compiled(**JIT)
-def weight(p, n):  # type: ignore[no-untyped-def]
-    """The sampling weight in a W3C tracestate, 2^56 / (2^56 - T) for `ot=th:T` (OpenTelemetry's probability
-    sampling); 0.0 without a valid threshold."""
-    i = np.int64(0)
-    while i + 3 <= n:
-        first = i == 0 or load_u8(p + i - 1) == 44 or load_u8(p + i - 1) == 32
-        if first and load_u8(p + i) == 111 and load_u8(p + i + 1) == 116 and load_u8(p + i + 2) == 61:
-            return _threshold(p + i + 3, p + n)
-        i += 1
-    return 0.0
-
-
-@compiled(**JIT)
-def _threshold(p, end):  # type: ignore[no-untyped-def]
-    start = True
-    while p + 3 <= end and load_u8(p) != 44:
-        if start and load_u8(p) == 116 and load_u8(p + 1) == 104 and load_u8(p + 2) == 58:
-            return _weight_of(p + 3, end)
-        start = load_u8(p) == 59
-        p += 1
-    return 0.0
-
-
-@compiled(**JIT)
-def _weight_of(p, end):  # type: ignore[no-untyped-def]
-    value, digits = np.int64(0), np.int64(0)
-    while p < end and load_u8(p) != 59 and load_u8(p) != 44:
-        c = load_u8(p)
-        digit = c - 48 if 48 <= c <= 57 else (c - 87 if 97 <= c <= 102 else np.int64(-1))
-        digits += 1
-        if digit < 0 or digits > 14:
-            return 0.0
-        value = value * 16 + digit
-        p += 1
-    if digits == 0:
-        return 0.0
-    threshold = value << (4 * (14 - digits))
-    return float(_2_56) / float(_2_56 - threshold)
-
-
-@compiled(**JIT)
-def _value(p, end, entry, ranks, narrow, context):  # type: ignore[no-untyped-def]
-    """A known attribute's AnyValue in any shape; the last member set counts, as in a protobuf oneof."""
-    if check(p, end, load_i64(context + T_ANY_VALUE * 8), load_i64(context + SCHEMA * 8)) < 0:
-        return BAD
-    column = load_i64(entry + 8)
-    wins = not outranked(entry, ranks)
-    while p < end:
-        t, p = tag(p, end)
-        if t == 10:
-            n, p = length(p, end)
-            if wins:
-                fill_text(narrow, column, p, n, load_i64(context + STRINGS * 8))
-            p += n
-        elif t == 24:
-            number, p = varint(p, end)
-            if wins:
-                fill_number(narrow, column, number)
-        else:
-            if wins:
-                fill_number(narrow, column, np.int64(-1))
-            p = skip(p, end, t)
-    return p
-
-
-@compiled(**JIT)
-def _odd_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
-    """(next address, ranks) of an attribute whose shape is unusual: order of fields, repeats, nested values."""
-    if check(p, end, load_i64(context + T_KEY_VALUE * 8), load_i64(context + SCHEMA * 8)) < 0:
-        return BAD, ranks
-    entry = np.int64(0)
-    q = p
-    while q < end:
-        t, q = tag(q, end)
-        if t == 10:
-            n, q = length(q, end)
-            entry = find(q, n, load_i64(context + KEYS * 8))
-            q += n
-        else:
-            q = skip(q, end, t)
-    if entry == 0:
-        return end, ranks
-    values = 0
-    while p < end:
-        t, p = tag(p, end)
-        if t == 18:
-            n, p = length(p, end)
-            values += 1
-            # Several values of one attribute merge in ways only the protobuf runtime should decide.
-            if values > 1 or _value(p, p + n, entry, ranks, narrow, context) < 0:
-                return BAD, ranks
-            p += n
-        else:
-            p = skip(p, end, t)
-    return end, (ranks if values == 0 or outranked(entry, ranks) else rank(entry, ranks))
-
-
-@compiled(**INLINE)
-def _attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
-    """(next address, ranks) of one attribute. The usual shape, `key: short string, value: string`, is read
-    without loops; everything else goes the long way."""
-    n = end - p
-    if n < 4 or load_u8(p) != 10:
-        return _odd_attribute(p, end, ranks, narrow, context)
-    k = load_u8(p + 1)
-    v = p + 2 + k
-    if k >= 128 or k + 4 > n or load_u8(v) != 18 or v + 2 + load_u8(v + 1) != end or load_u8(v + 1) >= 128:
-        return _odd_attribute(p, end, ranks, narrow, context)
-    size = load_u8(v + 1)
-    if size < 2 or load_u8(v + 2) != 10 or load_u8(v + 3) + 2 != size:
-        return _odd_attribute(p, end, ranks, narrow, context)
-    if not text(p + 2, k):
-        return BAD, ranks
-    entry = find(p + 2, k, load_i64(context + KEYS * 8))
-    if entry == 0 or outranked(entry, ranks):
-        return (end if text(v + 4, size - 2) else BAD), ranks
-    good = fill_text(narrow, load_i64(entry + 8), v + 4, size - 2, load_i64(context + STRINGS * 8))
-    return (end if good else BAD), rank(entry, ranks)
-
-
-@compiled(**JIT)
 def _status(p, end, narrow, context):  # type: ignore[no-untyped-def]
     if check(p, end, load_i64(context + T_STATUS * 8), load_i64(context + SCHEMA * 8)) < 0:
         return BAD
@@ -188,7 +73,8 @@ def _status(p, end, narrow, context):  # type: ignore[no-untyped-def]
         t, p = tag(p, end)
         if t == 24:
             code, p = varint(p, end)
-            code = code if 0 <= code <= STATUS_ERROR else np.int64(0)
+            code = code & 0xFFFFFFFF
+            code = code if code <= STATUS_ERROR else np.int64(0)
             kind = load_u32(narrow + KIND * 4) & ~(3 << STATUS_SHIFT)
             store_i32(narrow + KIND * 4, kind | (code << STATUS_SHIFT))
         else:
@@ -219,41 +105,6 @@ def _link(p, end, wide, context):  # type: ignore[no-untyped-def]
     return p
 
 
-@compiled(**JIT)
-def _event_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
-    """`ranks` after an event's attribute; only `exception.type` is read."""
-    entry = np.int64(0)
-    while p < end:
-        t, p = tag(p, end)
-        if t != 10 and t != 18:
-            p = skip(p, end, t)
-            continue
-        n, p = length(p, end)
-        if t == 10:
-            entry = find(p, n, load_i64(context + KEYS * 8))
-        elif entry != 0 and load_i64(entry + 8) == ERROR_TYPE and load_i64(entry + 16) == 1:
-            if not outranked(entry, ranks) and _value(p, p + n, entry, ranks, narrow, context) >= 0:
-                ranks = rank(entry, ranks)
-        p += n
-    return ranks
-
-
-@compiled(**JIT)
-def _event(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
-    """(next address, ranks) of an event: an exception's type names the error where no attribute does."""
-    if check(p, end, load_i64(context + T_EVENT * 8), load_i64(context + SCHEMA * 8)) < 0:
-        return BAD, ranks
-    while p < end:
-        t, p = tag(p, end)
-        if t == 26:
-            n, p = length(p, end)
-            ranks = _event_attribute(p, p + n, ranks, narrow, context)
-            p += n
-        else:
-            p = skip(p, end, t)
-    return end, ranks
-
-
 @compiled(**INLINE)
 def _identity(p, n, t, wide):  # type: ignore[no-untyped-def]
     """The ids of a span; an id of the wrong length counts as none."""
@@ -279,9 +130,9 @@ def _named(p, n, t, wide, narrow, context):  # type: ignore[no-untyped-def]
 def _nested(p, end, t, ranks, wide, narrow, context):  # type: ignore[no-untyped-def]
     """(next address, ranks) of a message inside a span."""
     if t == 0x4A:
-        return _attribute(p, end, ranks, narrow, context)
+        return attribute(p, end, ranks, narrow, context)
     if t == 0x5A:
-        return _event(p, end, ranks, narrow, context)
+        return event(p, end, ranks, narrow, context)
     return (_link(p, end, wide, context) if t == 0x6A else _status(p, end, narrow, context)), ranks
 
 
@@ -363,13 +214,18 @@ def _scope_spans(p, end, origin, resource, row, columns, context):  # type: igno
             store_i32(narrow + row * 64 + RESOURCE * 4, resource)
             store_i32(narrow + row * 64 + OFFSET * 4, start - origin)
             row += 1
-        elif t == 10:
-            if check(p, p + n, load_i64(context + T_SCOPE * 8), load_i64(context + SCHEMA * 8)) < 0:
-                return BAD
-        elif t == 26 and not text(p, n):
+        elif not _well_formed(p, n, t, T_SCOPE, context):
             return BAD
         p += n
     return row
+
+
+@compiled(**INLINE)
+def _well_formed(p, n, t, message, context):  # type: ignore[no-untyped-def]
+    """Whether the message in field 1, or the URL of a schema in field 3, is what it should be."""
+    if t == 10:
+        return check(p, p + n, load_i64(context + message * 8), load_i64(context + SCHEMA * 8)) >= 0
+    return t != 26 or text(p, n)
 
 
 @compiled(**JIT)
@@ -384,11 +240,11 @@ def _resource_of(p, end, context):  # type: ignore[no-untyped-def]
             return BAD
         if t == 10:
             n, p = length(p, end)
-            if p < 0 or seen > 0:
+            if p < 0 or seen > 0 or not _well_formed(p, n, t, T_RESOURCE, context):
                 return BAD
             found = intern(p, n, load_i64(context + RESOURCES * 8))
             if n > 0 and found == 0:
-                return FULL
+                return CROWDED
             seen += 1
             p += n
         else:
@@ -422,8 +278,8 @@ def _resource_spans(p, end, origin, row, columns, context):  # type: ignore[no-u
 
 @compiled(**JIT)
 def scan(p, end, wide, narrow, capacity, context):  # type: ignore[no-untyped-def]
-    """Fills the columns with the spans of the request at p; returns how many, BAD (not understood) or FULL
-    (columns or tables need room: grow and scan again)."""
+    """Fills the columns with the spans of the request at p; returns how many, BAD (not understood), FULL (the columns
+    must grow) or CROWDED (the table of resources must)."""
     origin = p
     row = np.int64(0)
     while p < end:

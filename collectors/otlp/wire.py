@@ -162,7 +162,7 @@ def check(p, end, message, schema):  # type: ignore[no-untyped-def]
 
 
 def schema_table(root: Descriptor) -> tuple[npt.NDArray[np.uint8], dict[str, int]]:
-    """The table `check` reads (with room for its stack), and the number of each message type reachable from `root`, by full name.
+    """The table `check` reads (with room for its stack), and the number of each type within `root`, by full name.
 
     Derived from the generated descriptors, so that it cannot drift from the protocol's version in use.
     """

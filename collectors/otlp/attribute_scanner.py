@@ -1,0 +1,142 @@
+"""Attributes of spans and of their events: from bytes into columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from collectors.otlp.attributes import ATTRIBUTES, IN_EVENT, fill_number, fill_text, find, outranked, rank, rank_of
+from collectors.otlp.wire import BAD, check, length, skip, tag, text, varint
+from topology.machine import INLINE, JIT, compiled, load_i64, load_u8
+from topology.spans import ERROR_TYPE
+
+# The scanner's context, words at one address: tables it reads and numbers of message types.
+STRINGS, RESOURCES, KEYS, SCHEMA, T_SCOPE, T_KEY_VALUE, T_ANY_VALUE, T_EVENT, T_LINK, T_STATUS, T_RESOURCE = range(11)
+EXCEPTION_TYPE = next(a.priority for a in ATTRIBUTES if a.name == "exception.type")
+
+
+@compiled(**JIT)
+def _value(p, end, entry, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """A known attribute's AnyValue in any shape; the last member set counts, as in a protobuf oneof."""
+    if check(p, end, load_i64(context + T_ANY_VALUE * 8), load_i64(context + SCHEMA * 8)) < 0:
+        return BAD
+    member, number, at, size = np.int64(0), np.int64(-1), np.int64(0), np.int64(0)
+    while p < end:
+        t, p = tag(p, end)
+        if t == 10:
+            size, at = length(p, end)
+            p = at + size
+        elif t == 24:
+            number, p = varint(p, end)
+        else:
+            p = skip(p, end, t)
+        if t == 10 or t == 24 or t == 16 or t == 33 or t == 42 or t == 50 or t == 58 or t == 64:
+            member = t
+    if member == 0 or outranked(entry, ranks):
+        return p
+    if member == 10:
+        fill_text(narrow, load_i64(entry + 8), at, size, load_i64(context + STRINGS * 8))
+    else:
+        fill_number(narrow, load_i64(entry + 8), number if member == 24 else np.int64(-1))
+    return p
+
+
+@compiled(**JIT)
+def _odd_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of an attribute whose shape is unusual: order of fields, repeats, nested values."""
+    if check(p, end, load_i64(context + T_KEY_VALUE * 8), load_i64(context + SCHEMA * 8)) < 0:
+        return BAD, ranks
+    entry = np.int64(0)
+    q = p
+    while q < end:
+        t, q = tag(q, end)
+        if t == 10:
+            n, q = length(q, end)
+            entry = find(q, n, load_i64(context + KEYS * 8))
+            q += n
+        else:
+            q = skip(q, end, t)
+    if entry == 0:
+        return end, ranks
+    if rank_of(load_i64(entry + 8), ranks) == IN_EVENT and load_i64(entry + 8) == ERROR_TYPE:
+        # An event before an attribute that may say nothing: for the protobuf runtime to sort out.
+        return BAD, ranks
+    values = 0
+    while p < end:
+        t, p = tag(p, end)
+        if t == 18:
+            n, p = length(p, end)
+            values += 1
+            # Several values of one attribute merge in ways only the protobuf runtime should decide.
+            if values > 1 or _value(p, p + n, entry, ranks, narrow, context) < 0:
+                return BAD, ranks
+            p += n
+        else:
+            p = skip(p, end, t)
+    return end, (ranks if values == 0 or outranked(entry, ranks) else rank(entry, ranks))
+
+
+@compiled(**INLINE)
+def attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of one attribute. The usual shape, `key: short string, value: string`, is read
+    without loops; everything else goes the long way."""
+    n = end - p
+    if n < 4 or load_u8(p) != 10:
+        return _odd_attribute(p, end, ranks, narrow, context)
+    k = load_u8(p + 1)
+    v = p + 2 + k
+    if k >= 128 or k + 4 > n or load_u8(v) != 18 or v + 2 + load_u8(v + 1) != end or load_u8(v + 1) >= 128:
+        return _odd_attribute(p, end, ranks, narrow, context)
+    size = load_u8(v + 1)
+    if size < 2 or load_u8(v + 2) != 10 or load_u8(v + 3) + 2 != size:
+        return _odd_attribute(p, end, ranks, narrow, context)
+    if not text(p + 2, k):
+        return BAD, ranks
+    entry = find(p + 2, k, load_i64(context + KEYS * 8))
+    if entry == 0 or outranked(entry, ranks):
+        return (end if text(v + 4, size - 2) else BAD), ranks
+    good = fill_text(narrow, load_i64(entry + 8), v + 4, size - 2, load_i64(context + STRINGS * 8))
+    return (end if good else BAD), rank(entry, ranks)
+
+
+@compiled(**JIT)
+def _event_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """`ranks` after an event's attribute, BAD for an odd one; only `exception.type` is read, and only where no
+    attribute of the span names the error."""
+    entry, values, at, size = np.int64(0), 0, np.int64(0), np.int64(0)
+    while p < end:
+        t, p = tag(p, end)
+        if t != 10 and t != 18:
+            p = skip(p, end, t)
+            continue
+        n, p = length(p, end)
+        if t == 10:
+            entry = find(p, n, load_i64(context + KEYS * 8))
+        else:
+            values, at, size = values + 1, p, n
+        p += n
+    if entry == 0 or load_i64(entry + 8) != ERROR_TYPE or load_i64(entry + 16) != EXCEPTION_TYPE:
+        return ranks
+    if values > 1:
+        return BAD
+    if values == 0 or rank_of(ERROR_TYPE, ranks) > IN_EVENT:
+        return ranks
+    _value(at, at + size, entry, np.int64(0), narrow, context)
+    return ranks | (np.int64(IN_EVENT) << (ERROR_TYPE * 4))
+
+
+@compiled(**JIT)
+def event(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of an event: an exception's type names the error where no attribute does."""
+    if check(p, end, load_i64(context + T_EVENT * 8), load_i64(context + SCHEMA * 8)) < 0:
+        return BAD, ranks
+    while p < end:
+        t, p = tag(p, end)
+        if t == 26:
+            n, p = length(p, end)
+            ranks = _event_attribute(p, p + n, ranks, narrow, context)
+            if ranks < 0:
+                return BAD, np.int64(0)
+            p += n
+        else:
+            p = skip(p, end, t)
+    return end, ranks
