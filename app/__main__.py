@@ -98,10 +98,9 @@ def _demo(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
         from app.together import run_both
 
         return run_both(arguments, environ)
-    from app.demo.command import DemoOptions, run
+    from app.demo.command import options_from, run
 
-    given = {name: getattr(arguments, name) for name in ("seed", "rate", "endpoint", "incident")}
-    options = DemoOptions(**{name: value for name, value in given.items() if value is not None})
+    options = options_from(arguments)
     return run(options, _stop_event(), say=lambda text: print(text, file=out, flush=True))
 
 
@@ -183,7 +182,23 @@ def _add_demo(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same traffic (default 1)")
     parser.add_argument("--rate", metavar="CALLS_PER_S", type=_rate, help="how much traffic")
     parser.add_argument("--endpoint", metavar="URL", help="where to send it (default http://127.0.0.1:4317)")
-    parser.add_argument("--incident", metavar="NAME", help="an incident to start with")
+    parser.add_argument("--incident", metavar="NAME", help="an incident to start with, instead of the hourly script")
+    parser.add_argument("--incident-after", metavar="SECONDS", type=_seconds, dest="incident_after_s",
+                        help="when it begins (default at once)")
+    parser.add_argument("--incident-for", metavar="SECONDS", type=_seconds, dest="incident_for_s",
+                        help="how long it lasts")
+    parser.add_argument("--backfill", metavar="SECONDS", type=_seconds, dest="backfill_s",
+                        help="history to send first")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text.removesuffix("s"))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise ArgumentTypeError(f"expected seconds from 0 to 3600, found {text!r}")
+    return seconds
 
 
 def _rate(text: str) -> float:

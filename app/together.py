@@ -20,6 +20,8 @@ from app.configuration import load
 from app.settings import Settings
 from collectors.config import Address
 
+BACKFILL_S = 300.0
+"""History that a fresh page finds, so that its charts are not empty."""
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 15.0
 PR_SET_PDEATHSIG = 1
@@ -31,6 +33,7 @@ def run_both(arguments: Namespace, environ: Mapping[str, str]) -> int:
     config = places.config() / "demo.yaml"
     settings = load(config, environ)
     refuse_taken_ports(settings)
+    sender = ["demo", *_sender_flags(arguments, settings)]
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -39,7 +42,7 @@ def run_both(arguments: Namespace, environ: Mapping[str, str]) -> int:
     try:
         if _listens(_otlp(settings), product, stop):
             _log.info("open the page", address=f"http://{settings.server.http}{settings.server.base_path}")
-            children.append(_start(["demo", *_sender_flags(arguments, settings)], environ))
+            children.append(_start(sender, environ))
             _wait_for_first(children, stop)
         return 0 if stop.is_set() else 1
     finally:
@@ -72,9 +75,14 @@ def _otlp(settings: Settings) -> Address:
 
 def _sender_flags(arguments: Namespace, settings: Settings) -> list[str]:
     flags = ["--seed", str(arguments.seed), "--endpoint", arguments.endpoint or f"http://{_otlp(settings)}"]
-    for name in ("rate", "incident"):
-        value = getattr(arguments, name)
-        flags += [f"--{name}", str(value)] if value is not None else []
+    history_s = arguments.backfill_s
+    if history_s is None:
+        # Once only: the same five minutes sent again would be counted again.
+        history_s = 0.0 if settings.data.directory.exists() else BACKFILL_S
+    flags += ["--backfill", str(history_s)]
+    for name, value in (("--rate", arguments.rate), ("--incident", arguments.incident),
+                        ("--incident-after", arguments.incident_after_s), ("--incident-for", arguments.incident_for_s)):
+        flags += [name, str(value)] if value is not None else []
     return flags
 
 
