@@ -59,11 +59,18 @@ def signal_figure(signal: Signal, theme: str, zone: tzinfo = UTC, axis: bool = F
     if signal.objective is not None:
         figure.add_hline(y=signal.objective, line={"color": colours["text"], "width": 1, "dash": "dash"}, opacity=0.65)
     figure.add_scatter(
-        x=when, y=list(signal.values), customdata=list(signal.words), mode="lines", connectgaps=False,
+        x=when, y=list(signal.values), customdata=list(signal.words), mode="lines+markers", connectgaps=False,
+        marker={"size": _alone(signal.values), "color": tone},
         line={"color": tone, "width": 1.8, "shape": "linear"}, fill="tozeroy", fillcolor=faded(tone, 0.11),
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     return figure
+
+
+def _alone(values: Sequence[float | None]) -> list[int]:
+    """Sizes of the marks: a value between two unknown ones would be no line at all."""
+    padded = [None, *values, None]
+    return [4 if padded[i] is None and padded[i + 2] is None else 0 for i in range(len(values))]
 
 
 def faded(colour: str, opacity: float) -> str:

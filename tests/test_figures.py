@@ -209,11 +209,34 @@ def test_facts_of_a_node_and_of_a_path():
     shelf = Shelf(traces=[quick, slow])
     known = facts(shelf, Asked("prod/bank/ledger", 300, None), AT_S)
     assert known.example["trace_id"] == "30"
-    assert known.trend.step_s == 60
     failed = {**quick, "failed": True}
     assert facts(Shelf(traces=[failed, slow]), Asked("prod/bank/ledger", 300, None), AT_S).example["failed"]
     assert facts(shelf, Asked("ledger>db", 300, None), AT_S).edge["target"] == "prod/bank/ledger-db/~database"
     assert facts(shelf, Asked("nobody", 300, None), AT_S) is None
+
+
+@pytest.mark.parametrize(("window_s", "age_s", "step_s", "shown"), [
+    (300, 60, 10, 90), (300, 3600, 60, 90), (300, 9e5, 60, 90), (60, 9e5, 10, 90), (3600, 60, 10, 90),
+    (3600, 9e5, 600, 72),
+])  # fmt: skip
+def test_charts_fit_the_history(window_s, age_s, step_s, shown):
+    """A longer window shows more time in larger steps, but never more than there is history for."""
+    trend = facts(Shelf(), Asked("prod/bank/ledger", window_s, None), AT_S + age_s).trend
+    assert (trend.step_s, len(trend.now["times"])) == (step_s, shown)
+
+
+def test_a_store_shows_the_traces_of_its_caller():
+    """A database sends no spans, so the panel asks for those of the service that calls it most."""
+    shelf = Shelf()
+    facts(shelf, Asked("prod/bank/ledger-db/~database", 300, None), AT_S)
+    assert [asked[1] for asked in shelf.asked if asked[0] == "traces"] == ["prod/bank/ledger"]
+
+
+def test_a_lonely_value_is_marked():
+    """A value between two unknown ones is a dot, since a line needs two."""
+    marks = signal_figure(Signal(TIMES, [1.0, None, 3.0], ["", "", ""]), "dark").data[0].marker.size
+    assert list(marks) == [4, 0, 4]
+    assert list(signal_figure(Signal(TIMES, [1.0, 2.0, None], ["", "", ""]), "dark").data[0].marker.size) == [0, 0, 0]
 
 
 def test_both_languages_have_the_words_of_the_pages():

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.views import Json, Views
+from app.web.moments import seconds
 from app.web.options import WINDOWS_S
 
 CHART_S = {60: (900, 10), 300: (5400, 60), 900: (10_800, 120), 3600: (43_200, 600)}
+"""Of each window, how much time its charts show, and in what steps."""
+ARRIVAL_S = 10
 DAY_S = 86_400
 SIGNALS = ("calls", "errors", "p95", "saturation")
 TRACES = 6
@@ -78,9 +81,9 @@ def node_facts(views: Views, asked: Asked, now_s: float) -> NodeFacts | None:
     if node is None:
         return None
     snapshot = views.snapshot(asked.window_s, asked.at_s)
-    trend = _trend(views, asked, now_s)
+    trend = _trend(views, asked, node, now_s)
     end_s = asked.at_s or now_s
-    traces = views.traces(asked.id, from_s=end_s - CHART_S[asked.window_s][0], to_s=end_s, limit=TRACES)
+    traces = _traces(views, node, asked, end_s)
     chosen = max(traces, key=_telling, default=None)
     lines = views.logs(asked.id, from_s=end_s - CHART_S[asked.window_s][0], to_s=end_s, limit=LINES)
     return NodeFacts(
@@ -95,7 +98,14 @@ def path_facts(views: Views, asked: Asked, now_s: float) -> PathFacts | None:
     edge = next((one for one in snapshot["edges"] if one["id"] == asked.id), None)
     if edge is None:
         return None
-    return PathFacts(edge, {one["id"]: one for one in snapshot["nodes"]}, _trend(views, asked, now_s))
+    return PathFacts(edge, {one["id"]: one for one in snapshot["nodes"]}, _trend(views, asked, edge, now_s))
+
+
+def _traces(views: Views, node: Json, asked: Asked, end_s: float) -> list[Json]:
+    """Traces of the node; a store sends no spans of its own, so the traces of its busiest caller stand for it."""
+    busiest = max(node["callers"], key=lambda edge: edge["calls"] or 0, default=None)
+    whose = busiest["source"] if busiest and node["kind"] != "service" else asked.id
+    return views.traces(whose, from_s=end_s - CHART_S[asked.window_s][0], to_s=end_s, limit=TRACES)
 
 
 def _telling(trace: Json) -> tuple[bool, float]:
@@ -103,9 +113,16 @@ def _telling(trace: Json) -> tuple[bool, float]:
     return bool(trace["failed"]), trace["duration_ms"]
 
 
-def _trend(views: Views, asked: Asked, now_s: float) -> Trend:
-    span_s, step_s = CHART_S[asked.window_s]
-    end_s = (asked.at_s or now_s) // step_s * step_s
+def _trend(views: Views, asked: Asked, item: Json, now_s: float) -> Trend:
+    end_s = asked.at_s or now_s - ARRIVAL_S
+    span_s, step_s = _scale(asked.window_s, end_s - seconds(item["first_seen"]))
+    end_s = end_s // step_s * step_s
     now = views.series(asked.id, SIGNALS, end_s - span_s, end_s, step_s)
     yesterday = views.series(asked.id, SIGNALS, end_s - span_s - DAY_S, end_s - DAY_S, step_s)
     return Trend(now, yesterday, step_s)
+
+
+def _scale(window_s: int, age_s: float) -> tuple[int, int]:
+    """How much time and in what steps: what the window asks for, or less where there is less history than that."""
+    scales = [CHART_S[one] for one in sorted(CHART_S) if one <= window_s]
+    return next((scale for scale in scales if scale[0] >= age_s), scales[-1])

@@ -62,6 +62,11 @@ def rfc3339(epoch_s: float) -> str:
     return datetime.fromtimestamp(round(epoch_s, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def seconds(text: str) -> float:
+    """Epoch seconds of a time that an answer holds."""
+    return datetime.fromisoformat(text).timestamp()
+
+
 def _rfc3339(text: str) -> float:
     zone = text[-6:].replace(" ", "+") if text[-1] not in "Zz" else "+00:00"  # an unescaped + arrives as a space
     body = text[: -1 if text[-1] in "Zz" else -6]

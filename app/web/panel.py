@@ -105,9 +105,10 @@ class Panel:
         rows: list[tuple[str, Component | str]] = [
             (w("panel.budget"), w.share(node.get("budget_left"))),
             (w("panel.p50_p99"), f"{w.millis(node['p50_ms'])} / {w.millis(node['p99_ms'])}"),
-            (w("panel.self"), w.millis(node.get("self_ms"))),
-            (w("panel.originated"), w.percent(_part(node.get("originated_errors"), node["errors"]))),
         ]
+        if node["kind"] == "service":  # of a store or a user only their callers or callees tell
+            rows.append((w("panel.self"), w.millis(node.get("self_ms"))))
+            rows.append((w("panel.originated"), w.percent(_part(node.get("originated_errors"), node["errors"]))))
         if node.get("owner"):
             rows.append((w("panel.owner"), node["owner"]))
         if runbook is not None:

@@ -33,8 +33,9 @@ def charts(trend: Trend, item: Json, w: Wording) -> html.Section | None:
     if trend.now is None:
         return None
     known = [chart for chart in _all(w) if _any(chart.read(trend.now, trend.step_s)) or chart.key != "saturation"]
-    drawn = [_figure(chart, trend, item, w, axis=place >= len(known) - 2) for place, chart in enumerate(known)]
-    return html.Section([_title(trend, item, w), html.Div(drawn, className="charts")], className="signals")
+    in_row = 2 if len(known) == 4 else 3
+    drawn = [_figure(chart, trend, item, w, axis=place >= len(known) - in_row) for place, chart in enumerate(known)]
+    return html.Section([_title(trend, item, w), html.Div(drawn, className=f"charts row-of-{in_row}")])
 
 
 def _all(w: Wording) -> tuple[_Chart, ...]:

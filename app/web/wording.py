@@ -9,6 +9,7 @@ from datetime import datetime
 
 from app.web import viewer
 from app.web.language import Messages
+from app.web.moments import seconds
 
 UNKNOWN = "\u2013"
 SPANS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -55,15 +56,15 @@ class Wording:
             return f"{value_ms / 1000:.{1 if value_ms >= 9995 else 2}f} {self('unit.s')}"
         return f"{value_ms:.1f} {self('unit.ms')}" if 0 < value_ms < 9.95 else f"{round(value_ms)} {self('unit.ms')}"
 
-    def duration(self, seconds: float | None) -> str:
+    def duration(self, span_s: float | None) -> str:
         """A span of time in its two largest units: `18 h 27 min`."""
-        if seconds is None:
+        if span_s is None:
             return UNKNOWN
-        if seconds < 1:
+        if span_s < 1:
             return f"0 {self('unit.s')}"
-        place = next(i for i, (unit, _) in enumerate(SPANS) if seconds >= unit)
+        place = next(i for i, (unit, _) in enumerate(SPANS) if span_s >= unit)
         unit, word = SPANS[place]
-        whole, rest = divmod(int(seconds), unit)
+        whole, rest = divmod(int(span_s), unit)
         text = f"{whole} {self('unit.' + word)}"
         if place > 1 or rest < SPANS[place + 1][0]:
             return text
@@ -71,15 +72,15 @@ class Wording:
 
     def clock(self, rfc3339: str | None) -> str:
         """hh:mm:ss of a moment in the viewer's zone."""
-        return UNKNOWN if not rfc3339 else f"{local(_epoch_s(rfc3339)):%H:%M:%S}"
+        return UNKNOWN if not rfc3339 else f"{local(seconds(rfc3339)):%H:%M:%S}"
 
     def day_and_clock(self, rfc3339: str | None) -> str:
         """Date and time of a moment in the viewer's zone."""
-        return UNKNOWN if not rfc3339 else f"{local(_epoch_s(rfc3339)):%Y-%m-%d %H:%M:%S}"
+        return UNKNOWN if not rfc3339 else f"{local(seconds(rfc3339)):%Y-%m-%d %H:%M:%S}"
 
     def ago(self, rfc3339: str | None, now_s: float) -> str:
         """How long a moment is past."""
-        return UNKNOWN if not rfc3339 else self("panel.ago", self.duration(max(0.0, now_s - _epoch_s(rfc3339))))
+        return UNKNOWN if not rfc3339 else self("panel.ago", self.duration(max(0.0, now_s - seconds(rfc3339))))
 
 
 def amount(value: float) -> str:
@@ -108,7 +109,3 @@ def zone_name(epoch_s: float) -> str:
         return "UTC"
     hours, rest = divmod(abs(minutes), 60)
     return f"UTC{'+' if minutes > 0 else chr(0x2212)}{hours}" + (f":{rest:02d}" if rest else "")
-
-
-def _epoch_s(rfc3339: str) -> float:
-    return datetime.fromisoformat(rfc3339).timestamp()
