@@ -264,7 +264,8 @@ def test_examples_keep_to_their_bytes_an_hour(opened: Opener) -> None:
     store = opened(Retention(examples_s=DAY_S, example_bytes_per_hour=250))
     store.commit(Commit(examples=[
         example("quick", ms=1, size=100), example("slow", ms=900, size=100),
-        example("failed", ms=2, failed=True, size=100), example("other hour", NOON_S + HOUR_S, size=200), example("old", NOON_S - 2 * DAY_S, size=1)]))
+        example("failed", ms=2, failed=True, size=100), example("other hour", NOON_S + HOUR_S, size=200),
+        example("old", NOON_S - 2 * DAY_S, size=1)]))
     assert store.compact(NOON_S + HOUR_S).examples == 2
     assert {s.trace_id for s in store.examples(ExampleQuery(0, 4e9))} == {"slow", "failed", "other hour"}
     assert store.example("quick") is None
