@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from topology.sentences import LANGUAGES, percent, say, span, threshold, times, until
+
 PERIOD_H = 720
 
 
@@ -82,8 +84,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class _Indicator:
-    en: str
-    zh: str
+    bad_is: str
     ratio: float
     short_burn: float
     long_burn: float
@@ -95,20 +96,19 @@ class _Indicator:
 def judge(evidence: Evidence, objective: Objective) -> Judgement:
     """The worst of availability and latency, with the sentence of the one that decides."""
     if evidence.short.calls <= 0 or evidence.long.calls <= 0:
-        return Judgement(State.NO_DATA, f"No data: no calls in the last {_span_en(objective.short_s)}.",
-                         f"无数据：最近{_span_zh(objective.short_s)}没有调用。")
-    failed = _indicator(evidence, 1 - objective.availability, "failed", "of calls failed", "的调用失败")
-    slow_en = f"of calls were slower than {_millis(objective.latency_ms)}"
-    slow = _indicator(evidence, 1 - objective.latency_share, "slow", slow_en, f"的调用慢于 {_millis(objective.latency_ms)}")
+        en, zh = (say(language, "no_data", span=span(language, objective.short_s)) for language in LANGUAGES)
+        return Judgement(State.NO_DATA, en, zh)
+    failed = _indicator(evidence, 1 - objective.availability, "failed")
+    slow = _indicator(evidence, 1 - objective.latency_share, "slow")
     states = [(_state(i, objective), i) for i in (failed, slow)]
     state, indicator = max(states, key=lambda pair: (LOUDNESS[pair[0]], pair[1].long_burn))
-    left = min(failed.budget_left, slow.budget_left)
-    return Judgement(state, _why_en(state, indicator, evidence, objective), _why_zh(state, indicator, evidence, objective), left)
+    en, zh = (_why(language, state, indicator, evidence, objective) for language in LANGUAGES)
+    return Judgement(state, en, zh, min(failed.budget_left, slow.budget_left))
 
 
-def _indicator(evidence: Evidence, allowed: float, which: str, en: str, zh: str) -> _Indicator:
+def _indicator(evidence: Evidence, allowed: float, bad_is: str) -> _Indicator:
     def bad(events: Events) -> float:
-        return events.failed if which == "failed" else events.slow
+        return events.failed if bad_is == "failed" else events.slow
 
     def burn(events: Events) -> float:
         return bad(events) / events.calls / allowed
@@ -117,7 +117,7 @@ def _indicator(evidence: Evidence, allowed: float, which: str, en: str, zh: str)
     budget = allowed * expected
     left = 1 - bad(evidence.period) / budget
     spent_per_h = bad(evidence.long) / budget
-    return _Indicator(en, zh, bad(evidence.long) / evidence.long.calls, burn(evidence.short), burn(evidence.long),
+    return _Indicator(bad_is, bad(evidence.long) / evidence.long.calls, burn(evidence.short), burn(evidence.long),
                       bad(evidence.long), left, max(left, 0) / spent_per_h if spent_per_h > 0 else None)
 
 
@@ -132,74 +132,18 @@ def _state(indicator: _Indicator, objective: Objective) -> State:
     return State.OK
 
 
-_WORDS_EN = {State.OK: "Healthy", State.AT_RISK: "At risk", State.BURNING: "Burning", State.EXHAUSTED: "Budget spent"}
-_WORDS_ZH = {State.OK: "正常", State.AT_RISK: "有风险", State.BURNING: "快速消耗", State.EXHAUSTED: "预算耗尽"}
-
-
-def _why_en(state: State, i: _Indicator, evidence: Evidence, objective: Objective) -> str:
-    text = (f"{_WORDS_EN[state]}: {_percent(i.ratio)} {i.en} in the last {_span_en(objective.long_s)}, "
-            f"{_times(i.long_burn)}x the budgeted rate")
+def _why(language: str, state: State, i: _Indicator, evidence: Evidence, objective: Objective) -> str:
+    bad = say(language, i.bad_is, threshold=threshold(objective.latency_ms))
+    text = say(language, "opening", state=say(language, state), ratio=percent(i.ratio), bad=bad,
+               span=span(language, objective.long_s), burn=times(i.long_burn))
     if state in (State.BURNING, State.AT_RISK) and i.left_h is not None:
         limit = objective.page_burn if state is State.BURNING else objective.ticket_burn
-        text += f" (above {limit:g}x); at this pace the 30-day budget is spent in {_hours_en(i.left_h)}."
+        text += say(language, "pace", limit=f"{limit:g}", left=until(language, i.left_h))
     elif state is State.EXHAUSTED:
-        text += "; nothing is left of the 30-day budget."
+        text += say(language, "spent")
     else:
-        text += f"; {_percent(i.budget_left)} of the 30-day budget is left."
+        text += say(language, "left", left=percent(i.budget_left))
     if state is not State.OK and evidence.originated_in:
         name, share = evidence.originated_in
-        text += f" {_percent(share)} of the failures originate in {name}."
+        text += say(language, "origin", share=percent(share), name=name)
     return text
-
-
-def _why_zh(state: State, i: _Indicator, evidence: Evidence, objective: Objective) -> str:
-    text = (f"{_WORDS_ZH[state]}：最近{_span_zh(objective.long_s)} {_percent(i.ratio)} {i.zh}，"
-            f"为预算速率的 {_times(i.long_burn)} 倍")
-    if state in (State.BURNING, State.AT_RISK) and i.left_h is not None:
-        limit = objective.page_burn if state is State.BURNING else objective.ticket_burn
-        text += f"（高于 {limit:g} 倍）；按此速度 30 天预算将在{_hours_zh(i.left_h)}后用尽。"
-    elif state is State.EXHAUSTED:
-        text += "；30 天预算已用尽。"
-    else:
-        text += f"；30 天预算尚余 {_percent(i.budget_left)}。"
-    if state is not State.OK and evidence.originated_in:
-        name, share = evidence.originated_in
-        text += f"{_percent(share)} 的失败源自 {name}。"
-    return text
-
-
-def _percent(share: float) -> str:
-    value = share * 100
-    if value == 0 or value == round(value):
-        return f"{value:.0f} %"
-    return f"{value:.1f} %" if abs(value) >= 1 else f"{value:.2g} %"
-
-
-def _times(burn: float) -> str:
-    return f"{burn:.0f}" if burn >= 10 else f"{burn:.1f}"
-
-
-def _millis(ms: float) -> str:
-    return f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms"
-
-
-def _span_en(seconds: int) -> str:
-    return "hour" if seconds == 3600 else f"{seconds / 3600:g} h" if seconds % 3600 == 0 else f"{seconds / 60:g} min"
-
-
-def _span_zh(seconds: int) -> str:
-    return "一小时" if seconds == 3600 else f" {seconds / 3600:g} 小时" if seconds % 3600 == 0 else f" {seconds / 60:g} 分钟"
-
-
-def _hours_en(hours: float) -> str:
-    days, rest = divmod(round(hours), 24)
-    if days:
-        return f"{days} d {rest} h" if rest else f"{days} d"
-    return f"{rest} h" if hours >= 1 else f"{max(1, round(hours * 60))} min"
-
-
-def _hours_zh(hours: float) -> str:
-    days, rest = divmod(round(hours), 24)
-    if days:
-        return f" {days} 天 {rest} 小时" if rest else f" {days} 天"
-    return f" {rest} 小时" if hours >= 1 else f" {max(1, round(hours * 60))} 分钟"
