@@ -13,7 +13,7 @@ import { describe } from "./speech.mjs";
 import { nameRoom, shownName } from "./cards.mjs";
 import { t } from "./words.mjs";
 
-const HEAVY_MS = 40, REST_MS = 120, CROWD = 150, SMALL_GROUP = 4, SLOW_FRAME_MS = 30, SLOW_FRAMES = 40, WALL_TEXT = 0.0161;
+const HEAVY_MS = 24, HEAVY_PATHS = 300, REST_MS = 120, CROWD = 150, SMALL_GROUP = 4, SLOW_FRAME_MS = 30, SLOW_FRAMES = 40, WALL_TEXT = 0.0161;
 
 export class SynopticMap extends HTMLElement {
   view = { mode: "browse", selected: null, only: false, test: null, hidden: null, collapsed: null, inset: [16, 16, 16, 16], largest: 1.15, lite: false, freeze: null };
@@ -132,7 +132,7 @@ export class SynopticMap extends HTMLElement {
   #look(camera) {
     this.camera = camera;
     this.follows = false;
-    if (this.timing.paint > HEAVY_MS && this.#v) { this.#pending = "slide"; clearTimeout(this.resting); this.resting = setTimeout(() => this.draw(), REST_MS); } else this.draw();
+    if (this.#v && (this.timing.paint > HEAVY_MS || this.#v.visibleEdges?.length > HEAVY_PATHS)) { this.#pending = "slide"; clearTimeout(this.resting); this.resting = setTimeout(() => this.draw(), REST_MS); } else this.draw();
     this.#tellCamera();
   }
   #tellCamera() { this.#emit("synoptic:camera", { text: this.follows ? null : asText(this.camera) }); }
