@@ -14,12 +14,14 @@ from topology.histogram import ladder
 from topology.journal import checksum
 from topology.pairing import Pairing
 from topology.rollup import SeriesTable
+from topology.store import merging
 
 
 def compile_kernels() -> float:
     """Runs everything compiled on a small trace; returns how many seconds it took."""
     began_s = time.monotonic()
     checksum(bytes(64), 1)
+    merging.compile_kernels()
     decoder = SpanDecoder(1)
     scale = ladder()
     pairing = Pairing(decoder.strings, lambda n: read(decoder.resources.raw(n), identify), scale)

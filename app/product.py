@@ -103,7 +103,8 @@ def _store(settings: Settings, closing: ExitStack) -> DuckDBStore:
     kept = settings.data.kept
     tiers = (Tier(10, int(kept.fine_s)), Tier(60, int(kept.minute_s)), Tier(HOUR_S, int(kept.hour_s)))
     limits = Limits(memory_mb=settings.data.memory_limit_bytes // MIB)
-    store = DuckDBStore(settings.data.directory / STORE_FILE, time.time(), Retention(tiers), limits)
+    retention = Retention(tiers, example_bytes_per_hour=settings.examples.bytes_per_hour)
+    store = DuckDBStore(settings.data.directory / STORE_FILE, time.time(), retention, limits)
     closing.callback(store.close)
     if store.notice:
         _log.error(store.notice)

@@ -111,7 +111,7 @@ def merge_histogram(
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16], npt.NDArray[np.float64]]:
     """Sparse histogram entries with equal (row, bucket) added up; entries that cancel are gone."""
     cells, at = np.unique(row.astype(np.int64) * 1024 + bucket, return_inverse=True)
-    sums = np.bincount(at.reshape(-1), weights=n, minlength=len(cells))
+    sums = np.bincount(at.reshape(-1), weights=n, minlength=len(cells)).astype(np.float64)
     keep = sums != 0
     return ((cells[keep] // 1024).astype(np.int32), (cells[keep] % 1024).astype(np.int16), sums[keep])
 
