@@ -12,7 +12,7 @@ from collectors.otlp.resources import identify, read
 from topology.choosing import Chooser, Quota
 from topology.histogram import ladder
 from topology.journal import checksum
-from topology.pairing import Pairing
+from topology.pairing import FailureRules, Pairing
 from topology.rollup import SeriesTable
 from topology.store import merging
 
@@ -22,7 +22,7 @@ def compile_kernels() -> float:
     began_s = time.monotonic()
     checksum(bytes(64), 1)
     merging.compile_kernels()
-    decoder = SpanDecoder(1)
+    decoder = SpanDecoder(1, extra_reserved=FailureRules().protected_names)
     scale = ladder()
     pairing = Pairing(decoder.strings, lambda n: read(decoder.resources.raw(n), identify), scale)
     now_ns = time.time_ns()
