@@ -58,13 +58,30 @@ def signal_figure(signal: Signal, theme: str, zone: tzinfo = UTC, axis: bool = F
         figure.add_scatter(x=when, y=list(signal.yesterday), mode="lines", line=dotted, hoverinfo="skip")
     if signal.objective is not None:
         figure.add_hline(y=signal.objective, line={"color": colours["text"], "width": 1, "dash": "dash"}, opacity=0.65)
+    across, up = _area(when, signal.values)
+    figure.add_scatter(
+        x=across, y=up, mode="lines", line={"width": 0}, fill="tozeroy", fillcolor=faded(tone, 0.11), hoverinfo="skip"
+    )
     figure.add_scatter(
         x=when, y=list(signal.values), customdata=list(signal.words), mode="lines+markers", connectgaps=False,
         marker={"size": _alone(signal.values), "color": tone},
-        line={"color": tone, "width": 1.8, "shape": "linear"}, fill="tozeroy", fillcolor=faded(tone, 0.11),
-        hovertemplate="%{customdata}<extra></extra>",
+        line={"color": tone, "width": 1.8, "shape": "linear"}, hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     return figure
+
+
+def _area(when: Sequence[datetime], values: Sequence[float | None]) -> tuple[list[datetime], list[float]]:
+    """The outline under the lines, on the ground between them: plotly itself would close over a gap aslant."""
+    across: list[datetime] = []
+    up: list[float] = []
+    padded = [None, *values, None]
+    for i, moment in enumerate(when):
+        before, value, after = padded[i : i + 3]
+        if value is not None and (before is not None or after is not None):
+            heights = [0.0] * (before is None) + [value] + [0.0] * (after is None)
+            across += [moment] * len(heights)
+            up += heights
+    return across, up
 
 
 def _alone(values: Sequence[float | None]) -> list[int]:

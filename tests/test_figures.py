@@ -16,6 +16,7 @@ from app.web.facts import Asked, facts
 from app.web.language import Messages
 from app.web.options import WebOptions
 from app.web.sections import emphasised, neighbours, safe_link
+from app.web.signals import held
 from app.web.waterfall import rows, waterfall
 from app.web.wording import UNKNOWN, Wording, zone_name
 
@@ -52,10 +53,11 @@ def test_colours_are_those_of_the_theme():
 def test_a_signal_stands_on_the_page(theme):
     """The chart has no ground of its own, a hole where a value is unknown, and words for every value."""
     figure = signal_figure(Signal(TIMES, [1.0, None, 3.0], ["1/s", UNKNOWN, "3/s"], state="burning"), theme)
-    (line,) = figure.data
+    area, line = figure.data
     assert (figure.layout.paper_bgcolor, figure.layout.plot_bgcolor) == ("rgba(0,0,0,0)", "rgba(0,0,0,0)")
     assert list(line.y) == [1.0, None, 3.0]
     assert line.connectgaps is False
+    assert list(area.y) == []
     assert list(line.customdata) == ["1/s", UNKNOWN, "3/s"]
     assert line.line.color == TOKENS[theme]["burning"]
 
@@ -65,8 +67,8 @@ def test_yesterday_and_the_objective_are_drawn_when_known():
     bare = signal_figure(Signal(TIMES, [1.0, 1.0, 1.0], ["", "", ""], [None, None, None]), "dark")
     full = Signal(TIMES, [1.0, 1.0, 1.0], ["", "", ""], [5.0, 6.0, None], objective=10.0)
     figure = signal_figure(full, "dark")
-    assert (len(bare.data), len(bare.layout.shapes)) == (1, 0)
-    assert [trace.line.dash for trace in figure.data] == ["dot", None]
+    assert (len(bare.data), len(bare.layout.shapes)) == (2, 0)
+    assert [trace.line.dash for trace in figure.data] == ["dot", None, None]
     assert figure.layout.shapes[0].y0 == 10.0
     assert figure.layout.yaxis.range[1] > 10.0
 
@@ -234,9 +236,22 @@ def test_a_store_shows_the_traces_of_its_caller():
 
 def test_a_lonely_value_is_marked():
     """A value between two unknown ones is a dot, since a line needs two."""
-    marks = signal_figure(Signal(TIMES, [1.0, None, 3.0], ["", "", ""]), "dark").data[0].marker.size
+    marks = signal_figure(Signal(TIMES, [1.0, None, 3.0], ["", "", ""]), "dark").data[-1].marker.size
     assert list(marks) == [4, 0, 4]
-    assert list(signal_figure(Signal(TIMES, [1.0, 2.0, None], ["", "", ""]), "dark").data[0].marker.size) == [0, 0, 0]
+    assert list(signal_figure(Signal(TIMES, [1.0, 2.0, None], ["", "", ""]), "dark").data[-1].marker.size) == [0, 0, 0]
+
+
+def test_the_area_stands_on_the_ground_beside_a_gap():
+    """Under each stretch of the line the area goes straight down at its ends, and nothing bridges a gap."""
+    times = [AT_S + 60 * i for i in range(5)]
+    area = signal_figure(Signal(times, [1.0, 2.0, None, 3.0, 4.0], [""] * 5), "dark").data[0]
+    assert list(area.y) == [0.0, 1.0, 2.0, 0.0, 0.0, 3.0, 4.0, 0.0]
+    assert [moment.minute for moment in area.x] == [0, 0, 1, 1, 3, 3, 4, 4]
+
+
+def test_a_gauge_stands_between_its_samples():
+    """The last sample holds for a while, then the figure is unknown again; nothing is made up before the first."""
+    assert held([None, 0.4, None, None, None, 0.5], 2) == [None, 0.4, 0.4, 0.4, None, 0.5]
 
 
 def test_both_languages_have_the_words_of_the_pages():

@@ -16,6 +16,7 @@ from app.web.facts import Trend
 from app.web.wording import Wording
 
 Value = float | None
+HELD_S = 120
 CONFIG: Any = {"displayModeBar": False, "responsive": True, "showTips": False}
 
 
@@ -43,7 +44,7 @@ def _all(w: Wording) -> tuple[_Chart, ...]:
         _Chart("calls", _per_second, w.rate, 1.0),
         _Chart("errors", _ratio, w.percent, 0.002, "error_ratio"),
         _Chart("p95", lambda columns, _: list(columns.get("p95", ())), w.millis, 1.0, "p95_ms"),
-        _Chart("saturation", lambda columns, _: list(columns.get("saturation", ())), w.share, 1.0),
+        _Chart("saturation", lambda columns, step_s: held(columns.get("saturation", ()), HELD_S // step_s), w.share, 1.0),
     )
 
 
@@ -100,6 +101,16 @@ def _per_second(columns: Json, step_s: int) -> list[Value]:
 def _ratio(columns: Json, _step_s: int) -> list[Value]:
     pairs: Sequence[tuple[Value, Value]] = list(zip(columns.get("errors", ()), columns.get("calls", ()), strict=False))
     return [errors / calls if errors is not None and calls else None for errors, calls in pairs]
+
+
+def held(values: Sequence[Value], most: int) -> list[Value]:
+    """A gauge between its samples: the last value stands for up to `most` steps, as gauges come once a minute."""
+    kept: list[Value] = []
+    newest, age = None, 0
+    for value in values:
+        newest, age = (newest, age + 1) if value is None else (value, 0)
+        kept.append(newest if age <= most else None)
+    return kept
 
 
 def _any(values: Sequence[Value]) -> bool:
