@@ -2,13 +2,18 @@
 
 const MARGIN = 6, STEPS = 24, POINT_EVERY = 7;
 
+/** A curve: `parts` are [ax, ay, bx, by, cx, cy, dx, dy]; the path data and the points are made when first asked for. */
+class Curve {
+  #flat = null;
+  constructor(parts, end) { this.parts = parts; this.end = end; this.box = bounds(parts); }
+  get d() { return `M${tenth(this.parts[0][0])} ${tenth(this.parts[0][1])}` + this.parts.map((p) => `C${p.slice(2).map(tenth).join(" ")}`).join(""); }
+  points() { return (this.#flat ??= flatten(this.parts)).points; }
+  length() { return (this.#flat ??= flatten(this.parts)).length; }
+}
+const tenth = (v) => Math.round(v * 10) / 10;
+
 export function curve({ s, t, way, loop, y0, y1 }) {
-  const parts = loop ? loopParts(s, t, y0, y1) : throughParts(s, t, way, y0, y1);
-  const x1 = loop ? t.x + t.w : t.x;
-  let d = `M${parts[0][0]} ${parts[0][1]}`, flat = null;
-  for (const [, , bx, by, cx, cy, dx, dy] of parts) d += `C${bx} ${by} ${cx} ${cy} ${dx} ${dy}`;
-  const even = () => (flat ??= flatten(parts));
-  return { d, box: bounds(parts), end: [x1, y1, loop], points: () => even().points, length: () => even().length };
+  return new Curve(loop ? loopParts(s, t, y0, y1) : throughParts(s, t, way, y0, y1), [loop ? t.x + t.w : t.x, y1, loop]);
 }
 
 function loopParts(s, t, y0, y1) {

@@ -40,6 +40,13 @@ export function measure(text, size, weight, font) {
 }
 export const forgetWidths = () => widths.clear();
 
+function pathOf(parts) {
+  const path = new Path2D();
+  path.moveTo(parts[0][0], parts[0][1]);
+  for (const [, , bx, by, cx, cy, dx, dy] of parts) path.bezierCurveTo(bx, by, cx, cy, dx, dy);
+  return path;
+}
+
 class Pen {
   constructor(tokens) { this.c = tokens; }
   measure(text, size, weight) { return measure(text, size, weight, this.c.font); }
@@ -63,7 +70,7 @@ export class CanvasPen extends Pen {
   constructor(g, tokens) { super(tokens); this.g = g; this.written = ""; }
   get alpha() { return this.g.globalAlpha; }
   set alpha(v) { this.g.globalAlpha = v; }
-  path(shape) { return (shape.path ??= new Path2D(shape.d)); }
+  path(shape) { return (shape.path ??= shape.parts ? pathOf(shape.parts) : new Path2D(shape.d)); }
 
   at(x, y, scale, draw) {
     const g = this.g;
