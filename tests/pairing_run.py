@@ -12,7 +12,7 @@ from span_writing import NOW_NS, SECOND, Made, body
 from collectors.otlp import resources
 from collectors.otlp.decoding import SpanDecoder
 from topology.histogram import Ladder, ladder
-from topology.model import SeriesKey
+from topology.model import Resource, SeriesKey
 from topology.pairing import Bounds, FailureRules, Pairing
 from topology.rollup import COUNTS, RollupBatch, SeriesTable
 
@@ -28,13 +28,15 @@ class Counted:
                  decoder: SpanDecoder | None = None, **more: object) -> None:
         rules = rules or FailureRules()
         self.decoder = decoder or _shared_decoder(rules.protected_names)
-        self.pairing = Pairing(self.decoder.strings, lambda number: resources.read(self.decoder.resources.raw(number), resources.identify),
-                               LADDER, rules=rules, bounds=bounds or Bounds(max_series=1 << 13),
-                               horizon_s=horizon_s, **more)  # type: ignore[arg-type]
+        self.pairing = Pairing(self.decoder.strings, self._resource_of, LADDER, rules=rules,
+                               bounds=bounds or Bounds(max_series=1 << 13), horizon_s=horizon_s, **more)  # type: ignore[arg-type]
         self.series = SeriesTable()
         self.batches: list[RollupBatch] = []
         self.now_ns = NOW_NS
         self._horizon_ns = int(horizon_s * SECOND)
+
+    def _resource_of(self, number: int) -> Resource:
+        return resources.read(self.decoder.resources.raw(number), resources.identify)
 
     def take(self, spans: Sequence[Made], after_ns: int = 0) -> Counted:
         """Spans that arrive together."""

@@ -343,7 +343,8 @@ def _children(parent: Waiting) -> tuple[list[tuple[int, int]], bool]:
             continue
         if child.calls or child.inbound or not _same_service(parent, child):
             failed = failed or child.span.failed or child.span.protected
-            covered.append((max(child.span.start_ns, parent.span.start_ns), min(child.span.last_ns, parent.span.last_ns)))
+            start_ns = max(child.span.start_ns, parent.span.start_ns)
+            covered.append((start_ns, min(child.span.last_ns, parent.span.last_ns)))
         else:
             open_ += child.children
     return covered, failed

@@ -48,7 +48,8 @@ class Made:
 
     def resource_attributes(self) -> dict[str, str]:
         """Who made it, as resource attributes."""
-        named = {"service.name": self.service, "cloud.availability_zone": self.zone, "service.instance.id": self.instance}
+        named = {"service.name": self.service, "cloud.availability_zone": self.zone,
+                 "service.instance.id": self.instance}
         return {key: value for key, value in (named | dict(self.resource)).items() if value}
 
 

@@ -100,7 +100,8 @@ def test_offsets_lead_to_the_spans(seed):
     """The offset of every span stands before its length and its bytes."""
     request = ordinary(seed)
     columns = DECODER.decode(request)
-    spans = [s for rs in ExportTraceServiceRequest.FromString(request).resource_spans for sc in rs.scope_spans for s in sc.spans]
+    message = ExportTraceServiceRequest.FromString(request)
+    spans = [span for sent in message.resource_spans for scope in sent.scope_spans for span in scope.spans]
     assert [span_at(request, at) for at in columns.narrow[: columns.used, OFFSET].tolist()] == spans
 
 
@@ -182,7 +183,7 @@ def test_columns_grow_with_the_request():
     assert np.unique(columns.wide[: columns.used, 1]).size == 10_000
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the OTLP samples are not beside this checkout (../shared/samples/otlp)")
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="no ../shared/samples/otlp beside this checkout")
 @pytest.mark.parametrize("name", ["trace.json", "trace.protobuf-bin"])
 def test_published_samples(name):
     """The protocol's own examples are read as the protobuf runtime reads them."""

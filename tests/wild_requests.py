@@ -16,14 +16,14 @@ from span_writing import Made, body
 
 from collectors.otlp.attributes import ATTRIBUTES
 
-NAMES = (*(a.name for a in ATTRIBUTES), "exception.type", "http.status_code", "error.type", "thread.id", "", "naïve.ключ")
+NAMES = (*(a.name for a in ATTRIBUTES), "exception.type", "http.status_code", "error.type", "thread.id", "", "имя")
 TEXTS = ("", "GET", "404", "UNAVAILABLE", "99999", "kafka", "orders", "поиск", "receive", "x" * 130, "12a", "e\x00f")
-TRACE_STATES = ("ot=th:8", "ot=rv:1;th:c0", "es=1,ot=th:0", "ot=th:ffffffffffffff", "ot=th:zz", "xot=th:8", "ot=th:", "a=b, ot=th:1",
-                "ot=p:1;th:fffffffffffffff", "ot=ath:8;th:4", "ot=")
+TRACE_STATES = ("ot=th:8", "ot=rv:1;th:c0", "es=1,ot=th:0", "ot=th:ffffffffffffff", "ot=th:zz", "xot=th:8", "ot=th:",
+                "a=b, ot=th:1", "ot=p:1;th:fffffffffffffff", "ot=ath:8;th:4", "ot=")
 NUMBERS = (0, 1, 2, 3, 4, 5, 6, 200, 404, 503, 9999, 10_000, (1 << 32) + 1, (1 << 63) - 1, (1 << 64) - 1)
 VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
-WIRE = {Field.TYPE_DOUBLE: FIXED64, Field.TYPE_FIXED64: FIXED64, Field.TYPE_FIXED32: FIXED32, Field.TYPE_STRING: DELIMITED,
-        Field.TYPE_BYTES: DELIMITED, Field.TYPE_MESSAGE: DELIMITED}
+WIRE = {Field.TYPE_DOUBLE: FIXED64, Field.TYPE_FIXED64: FIXED64, Field.TYPE_FIXED32: FIXED32,
+        Field.TYPE_STRING: DELIMITED, Field.TYPE_BYTES: DELIMITED, Field.TYPE_MESSAGE: DELIMITED}
 SPAN = "opentelemetry.proto.trace.v1.Span"
 DEEPEST = 12
 
@@ -45,8 +45,8 @@ def mutated(seed: int) -> bytes:
 def ordinary(seed: int) -> bytes:
     """A request such as an SDK sends."""
     random = Random(seed)
-    made = [Made(random.choice(("shop", "pay")), id_, random.randrange(id_), random.randrange(6), name=random.choice(TEXTS),
-                 trace_state=random.choice(("", *TRACE_STATES)), status=random.randrange(3),
+    made = [Made(random.choice(("shop", "pay")), id_, random.randrange(id_), random.randrange(6),
+                 name=random.choice(TEXTS), trace_state=random.choice(("", *TRACE_STATES)), status=random.randrange(3),
                  link=(1, random.randrange(9)) if random.random() < 0.2 else None,
                  attributes={random.choice(NAMES): random.choice((*TEXTS, 5, 404)) for _ in range(random.randrange(8))})
             for id_ in range(1, random.randrange(2, 6))]
@@ -93,7 +93,8 @@ def _chosen(random: Random, descriptor: Any) -> list[Any]:
     fields = list(descriptor.fields)
     if descriptor.full_name == SPAN:
         chosen = [field for field in fields if random.random() < 0.8]
-        return chosen + [f for f in fields if f.name in ("attributes", "events", "links") for _ in range(random.randrange(5))]
+        repeated = [field for field in fields if field.is_repeated]
+        return chosen + [field for field in repeated for _ in range(random.randrange(5))]
     if descriptor.name == "AnyValue":
         return random.choices(fields, k=random.choice((0, 1, 1, 1, 1, 1, 2)))
     return [field for field in fields

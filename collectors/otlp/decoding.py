@@ -60,7 +60,7 @@ class SpanDecoder:
                                 columns.capacity, self._context.ctypes.data)
             if self.strings.relieve() | self.resources.relieve():
                 continue
-            if used == scanner.BAD:
+            if used == wire.BAD:
                 return self._by_reference(body)
             if used == scanner.CROWDED:
                 raise TablesFull

@@ -178,11 +178,12 @@ def _protocol(narrow, names):  # type: ignore[no-untyped-def]
 def _operation(place, narrow, traits, names):  # type: ignore[no-untyped-def]
     if traits & (INBOUND | ROOT_WORK | KINDLESS) == 0:
         return np.int64(0)
-    key = operation_key(place, load_i32(narrow + NAME * 4), traits & ROOT_WORK != 0)
+    root = traits & ROOT_WORK != 0
+    key = operation_key(place, load_i32(narrow + NAME * 4), root)
     found = lookup(load_i64(names + OPERATIONS * 8), load_i64(names + OPERATIONS_MASK * 8), key)
     if found < 0:
-        # A service that has all the operations it may have counts new ones as `other`, without asking.
-        other = load_i32(load_i64(names + OTHER_OPERATION * 8) + place * 4)
+        # A place that asked for far more names than it may have counts new ones as `other`, without asking.
+        other = load_i32(load_i64(names + OTHER_OPERATION * 8) + place * 8 + (4 if root else 0))
         return np.int64(other) if other != 0 else np.int64(-1)
     return found
 

@@ -15,16 +15,18 @@ from topology.pairing.kernel import RESOLVED_COLUMNS
 from topology.pairing.targets import Alias, target
 from topology.spans import (
     ADDRESS,
+    CLIENT,
+    CONSUMER,
     DB_NAMESPACE,
     DB_SYSTEM,
     DESTINATION,
     FIRST_CONFIGURED,
-    INTERNAL,
     KIND,
     MESSAGING_SYSTEM,
     NAME,
     PARENT,
     PEER_SERVICE,
+    PRODUCER,
     RESOURCE,
     RPC_SYSTEM,
     SpanColumns,
@@ -33,6 +35,7 @@ from topology.spans import (
 MAX_ENDS = 1 << 17
 MAX_PROTOCOLS = 255
 OTHER = "other"
+EXCESS_NAMES_ASKED = 4096
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,8 @@ class Naming:
         self._words = np.zeros(names.STATE_WORDS, np.int64)
         self._resources = np.zeros((2, 1 << 15), np.int32)
         self._resources_known = np.zeros(1 << 15, np.uint8)
-        self._other_operation = np.zeros(MAX_ENDS, np.int32)
+        self._other_operation = np.zeros((MAX_ENDS, 2), np.int32)
+        self._names_asked = np.zeros(MAX_ENDS, np.int32)
         self._protocol_of = np.zeros((2, bounds.max_strings), np.uint8)
         self._statuses = np.zeros(names.PROTECTED_STATUSES, np.int32)
         self.resolved = np.zeros((0, RESOLVED_COLUMNS), np.int32)
@@ -185,6 +189,9 @@ class Naming:
         self._targets = Lookup(self._words, names.TARGETS, names.TARGETS_MASK)
 
     def _set_rules(self, rules: FailureRules) -> None:
+        for number, name in enumerate(rules.protected_names, FIRST_CONFIGURED):
+            if self._strings.text(number) != name:
+                raise ValueError(f"the decoder must reserve the names of protection in order; {name!r} is not there")
         self._words[names.CLIENT_4XX] = rules.client_4xx_fails
         self._words[names.GRPC_SERVER] = sum(1 << code for code in set(rules.grpc_server_codes))
         self._words[names.GRPC_CLIENT] = sum(1 << code for code in set(rules.grpc_client_codes))
@@ -203,6 +210,8 @@ class Naming:
         """Forgets every lookup by the decoder's numbers; what was counted keeps its own."""
         self._resources_known[:] = 0
         self._protocol_of[:] = 0
+        self._other_operation[:] = 0
+        self._names_asked[:] = 0
         self._operations.clear()
         self._targets.clear()
 
@@ -230,7 +239,7 @@ class Naming:
         root = int(columns.wide[row, PARENT]) == 0 and kind not in (2, 5)
         if kind in (0, 2, 5) or root:
             self._name_operation(place, int(narrow[NAME]), root)
-        if kind != INTERNAL:
+        if kind in (CLIENT, PRODUCER, CONSUMER):
             self._name_target(place, columns, row)
         for column in (RPC_SYSTEM, MESSAGING_SYSTEM, DB_SYSTEM):
             self._name_protocol(int(narrow[column]))
@@ -246,17 +255,24 @@ class Naming:
         key = _operation_key(place, name, root)
         if key in self._operations:
             return
-        service, zone = self.ends.services[place], self.ends.zones[place]
         text = self._clean(self._strings.text(name)) or OTHER
-        known = self._operations_of.setdefault(service, set())
-        if text not in known and len(known) >= self._bounds.max_operations_per_service:
+        known = self._operations_of.setdefault(self.ends.services[place], set())
+        if text in known or len(known) < self._bounds.max_operations_per_service:
+            known.add(text)
+        else:
             self.operation_overflow += 1
             text = OTHER
-            self._other_operation[place] = self.local(OperationKey(service, zone, OTHER, False, self._source))
-        else:
-            known.add(text)
-        local = self.local(OperationKey(service, zone, text, root, self._source))
-        self._operations.insert(key, local)
+            self._note_excess(place)
+        self._operations.insert(key, self._operation(place, text, root))
+
+    def _note_excess(self, place: int) -> None:
+        """A service that invents names without end is not asked for them any more, see `names`."""
+        self._names_asked[place] += 1
+        if self._names_asked[place] > EXCESS_NAMES_ASKED:
+            self._other_operation[place] = [self._operation(place, OTHER, root) for root in (False, True)]
+
+    def _operation(self, place: int, text: str, root: bool) -> int:
+        return self.local(OperationKey(self.ends.services[place], self.ends.zones[place], text, root, self._source))
 
     def _name_target(self, place: int, columns: SpanColumns, row: int) -> None:
         environment = int(self.ends.environment_of[place])
@@ -298,7 +314,6 @@ class Naming:
         self._numbers = {key: number for number, key in enumerate(self.keys) if key is not None and number
                          and not isinstance(key, EdgeKey)}
         self._state[entries.LOCALS] = len(self.keys)
-        self._other_operation[:] = 0
         self.forget()
         return new_of
 

@@ -116,8 +116,10 @@ class Pairing:
         held = int(self._state[entries.HEAD] - self._state[entries.KEPT])
         while held + more > len(self._ring) and len(self._ring) < _power_of_two(self.bounds.max_pending_spans):
             self._use_ring(np.zeros((len(self._ring) * 2, 8), np.int64))
-        if held + more > len(self._ring):
+        while held + more > len(self._ring):
+            # More than once, since placeholders with children that still wait are put at the head again.
             self._expire_early(held + more - len(self._ring))
+            held = int(self._state[entries.HEAD] - self._state[entries.KEPT])
         while (self.waiting + more) * 2 > len(self._hash):
             self._use_hash(np.zeros(len(self._hash) * 2, np.int64))
 
@@ -183,11 +185,16 @@ class Pairing:
     def renew(self) -> None:
         """Forgets series that nothing was counted for lately, so that the bound holds only what is alive.
         Call it right after a harvest."""
-        held = self._ring[:, entries.E_WORK] & 0xFFFFFF
+        work, ends = self._ring[:, entries.E_WORK], self._ring[:, entries.E_ENDS]
+        operations = work & 0xFFFFFF
+        undecided = (ends >> entries.FLAGS_SHIFT) & entries.KINDLESS != 0
+        instances = np.where(undecided, (ends >> entries.END_BITS) & entries.END_MASK, 0)
         recent = np.flatnonzero(self._last_used >= self._harvests - RECENT_HARVESTS)
-        keep = np.union1d(recent, np.unique(held))
+        keep = np.union1d(recent, np.union1d(operations, instances))
         new_of = self.naming.renew(keep[(keep > 0) & (keep < len(self.naming.keys))])
-        self._ring[:, entries.E_WORK] += np.append(new_of, 0)[np.minimum(held, len(new_of))] - held
+        known_or_none = np.append(new_of, 0)
+        work += known_or_none[np.minimum(operations, len(new_of))] - operations
+        ends += (known_or_none[np.minimum(instances, len(new_of))] - instances) << entries.END_BITS
         known = (self._edges[:, 0] != 0) & (new_of[self._edges[:, 1]] > 0)
         pairs = np.stack([self._edges[known, 0], new_of[self._edges[known, 1]]], axis=1)
         self._edges[:] = 0
