@@ -1,0 +1,243 @@
+"""The log by itself: order, checksums, torn ends, recycled segments, bounds, many threads, failing disks."""
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from topology.errors import Overloaded
+from topology.journal import HEADER, Journal, checksum
+
+SEGMENT = 1 << 16
+
+
+def journal(directory: Path, **options: object) -> Journal:
+    """A log of small segments."""
+    return Journal(directory, **{"segment_bytes": SEGMENT, "sync": False, **options})  # type: ignore[arg-type]
+
+
+def filled(directory: Path, records: int = 100, size: int = 1000, **options: object) -> Journal:
+    """A log with so many records: the body of ticket n begins with n."""
+    log = journal(directory, **options)
+    for number in range(1, records + 1):
+        assert log.append(number % 3, number * 10, body(number, size)) == number
+    return log
+
+
+def body(number: int, size: int = 1000) -> bytes:
+    """What the record with this ticket holds."""
+    return number.to_bytes(8, "big").ljust(size, b"x")
+
+
+def tickets(log: Journal, first: int = 0) -> list[int]:
+    """The tickets that are read back, each with its own body."""
+    records = list(log.read(first))
+    assert all(record.body == body(record.ticket, len(record.body)) for record in records)
+    return [record.ticket for record in records]
+
+
+def test_records_come_back_whole_and_in_order(tmp_path):
+    """What was appended is read back in order, with its signal, its arrival and its bytes, also by the next life."""
+    filled(tmp_path).close()
+    again = journal(tmp_path)
+    assert tickets(again) == list(range(1, 101))
+    assert [(r.signal, r.arrival_ns) for r in again.read(99)] == [(0, 990), (1, 1000)]
+    assert again.last == 100
+    assert again.append(0, 1, b"next") == 101
+
+
+def test_body_of_any_ticket_is_found(tmp_path):
+    """One request can be fetched by its ticket from any segment; one that was never written is None."""
+    log = filled(tmp_path)
+    assert [log.body(number) for number in (1, 64, 65, 100)] == [body(number) for number in (1, 64, 65, 100)]
+    assert log.body(101) is None
+
+
+@pytest.mark.parametrize("cut", [1, HEADER.size - 1, HEADER.size + 5, 1000])
+def test_torn_last_record_is_cut(tmp_path, cut):
+    """A record of which a part is missing is as if it had never been; all before it stay, and writing goes on."""
+    filled(tmp_path, 10).close()
+    newest = max(tmp_path.glob("*.log"))
+    used = 10 * (HEADER.size + 1000)
+    os.truncate(newest, used - cut)
+    log = journal(tmp_path)
+    assert tickets(log) == list(range(1, 10))
+    assert log.append(0, 1, body(10)) == 10
+    log.close()
+    assert tickets(journal(tmp_path)) == list(range(1, 11))
+
+
+def test_garbage_after_the_end_is_cut(tmp_path):
+    """Whatever bytes stand after the last record, even a copy of an earlier one, are never read as a request."""
+    filled(tmp_path, 10).close()
+    newest = max(tmp_path.glob("*.log"))
+    record = newest.read_bytes()[: HEADER.size + 1000]
+    for garbage in (os.urandom(5000), record, b"\0" * 9000):
+        with newest.open("r+b") as file:
+            file.seek(10 * len(record))
+            file.write(garbage)
+        log = journal(tmp_path)
+        assert tickets(log) == list(range(1, 11))
+        log.close()
+
+
+def test_changed_byte_ends_the_segment_and_no_other(tmp_path):
+    """A flipped bit makes its record and the rest of its segment unreadable; the segments after it are kept."""
+    filled(tmp_path, 200).close()
+    first = min(tmp_path.glob("*.log"))
+    with first.open("r+b") as file:
+        file.seek(20 * (HEADER.size + 1000) + 500)
+        file.write(b"!")
+    kept = tickets(journal(tmp_path))
+    second = int(sorted(tmp_path.glob("*.log"))[1].stem)
+    assert kept == [*range(1, 21), *range(second, 201)]
+
+
+def test_checksum_depends_on_the_ticket():
+    """The same bytes have another checksum under another ticket, so an old record never passes for a new one."""
+    assert checksum(b"same", 1) != checksum(b"same", 2)
+    assert checksum(b"x" * 100, 1) != checksum(b"x" * 99 + b"y", 1)
+
+
+def test_dropped_segments_are_used_again_and_their_old_records_stay_dead(tmp_path):
+    """After dropping, the log stays small, a recycled file shows only what was written into it since, and what is
+    still needed is there."""
+    log = filled(tmp_path, 150)
+    log.drop(131)
+    assert min(tickets(log)) <= 131
+    assert list(tmp_path.glob("*.spare"))
+    for number in range(151, 221):
+        log.append(0, 1, body(number))
+    log.close()
+    assert max(tickets(journal(tmp_path))) == 220
+    assert tickets(journal(tmp_path), 151) == list(range(151, 221))
+
+
+def test_log_stays_bounded_while_it_is_dropped(tmp_path):
+    """However much goes through, a log whose records are dropped in time takes a few segments."""
+    log = journal(tmp_path)
+    for number in range(1, 2001):
+        log.append(0, 1, body(number))
+        log.drop(number - 50)
+    assert log.bytes_used < 4 * SEGMENT
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 7 * SEGMENT
+
+
+def test_full_log_refuses_and_recovers(tmp_path):
+    """At its bound the log answers Overloaded with a time to come back, writes nothing, and goes on after a drop."""
+    log = journal(tmp_path, max_bytes=2 * SEGMENT)
+    for number in range(1, 2 * (SEGMENT // (HEADER.size + 1000)) + 1):
+        log.append(0, 1, body(number))
+    with pytest.raises(Overloaded) as refused:
+        log.append(0, 1, body(1000))
+    assert refused.value.retry_after_s > 0
+    last = log.last
+    assert tickets(log) == list(range(1, last + 1))
+    log.drop(last)
+    assert log.append(0, 1, body(last + 1)) == last + 1
+
+
+def test_request_larger_than_a_segment_gets_one_of_its_own(tmp_path):
+    """A large request is kept like any other, first or in between, and read back by the next life."""
+    log = journal(tmp_path)
+    for size in (3 * SEGMENT, 100, 3 * SEGMENT, 2 * SEGMENT, 100):
+        log.append(0, 1, body(log.last + 1, size))
+    log.close()
+    assert [len(r.body) for r in journal(tmp_path).read()] == [3 * SEGMENT, 100, 3 * SEGMENT, 2 * SEGMENT, 100]
+
+
+def test_large_request_after_a_failed_one_is_taken(tmp_path, monkeypatch):
+    """A segment that was begun for a request that then failed does not stand in the way of the next."""
+    log = journal(tmp_path)
+    write = os.pwritev
+    monkeypatch.setattr(os, "pwritev", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(Overloaded):
+        log.append(0, 1, body(1, 3 * SEGMENT))
+    monkeypatch.setattr(os, "pwritev", write)
+    assert log.append(0, 1, body(1, 3 * SEGMENT)) == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_full_disk_is_overloaded_and_leaves_no_trace(tmp_path, monkeypatch, number):
+    """A full disk is told as Overloaded; the ticket is given to the next request instead."""
+    log = filled(tmp_path, 5)
+    write = os.pwritev
+    monkeypatch.setattr(os, "pwritev", lambda *_: (_ for _ in ()).throw(OSError(number, "full")))
+    with pytest.raises(Overloaded):
+        log.append(0, 1, body(6))
+    monkeypatch.setattr(os, "pwritev", lambda file, parts, at: write(file, parts, at) - 1)
+    with pytest.raises(Overloaded):
+        log.append(0, 1, body(6))
+    monkeypatch.setattr(os, "pwritev", write)
+    assert log.append(0, 1, body(6)) == 6
+    assert tickets(log) == list(range(1, 7))
+
+
+def test_tickets_are_never_given_twice(tmp_path):
+    """A log that lost its end goes on after the tickets that are counted elsewhere, and the gap is no obstacle."""
+    log = filled(tmp_path, 10)
+    log.skip_to(50)
+    assert log.append(0, 1, body(51)) == 51
+    log.skip_to(20)
+    assert log.append(0, 1, body(52)) == 52
+    log.close()
+    assert tickets(journal(tmp_path)) == [*range(1, 11), 51, 52]
+
+
+def test_many_threads_settle_across_segments(tmp_path):
+    """Threads that append and settle while segments change all end well, with everything settled."""
+    log, append, faults = journal(tmp_path, sync=True), threading.Lock(), []
+
+    def send() -> None:
+        try:
+            for _ in range(150):
+                with append:
+                    ticket = log.append(0, 1, b"x" * 2000)
+                log.settle(ticket)
+        except OSError as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert [record.ticket for record in log.read()] == list(range(1, 1201))
+
+
+def test_one_sync_serves_all_who_wait(tmp_path, monkeypatch):
+    """Requests that arrive while the disk is busy share the next sync: group commit."""
+    log, entered, go, syncs = journal(tmp_path, sync=True), threading.Event(), threading.Event(), []
+    log.append(0, 1, b"first")
+    monkeypatch.setattr(os, "fdatasync", lambda file: (syncs.append(file), entered.set(), go.wait(5)))
+    first = threading.Thread(target=log.settle, args=(1,))
+    first.start()
+    assert entered.wait(5)
+    others = [log.append(0, 1, b"more") for _ in range(20)]
+    threads = [threading.Thread(target=log.settle, args=(ticket,)) for ticket in others]
+    for thread in threads:
+        thread.start()
+    go.set()
+    for thread in [first, *threads]:
+        thread.join(5)
+    assert len(syncs) == 2
+
+
+def test_failed_sync_is_told_to_everyone_it_concerns_and_later_requests_are_safe(tmp_path, monkeypatch):
+    """After the disk failed under a request no settle of it ever succeeds, although the kernel tells the failure only
+    once; what is appended later goes to another segment and settles."""
+    log = journal(tmp_path, sync=True)
+    tickets_ = [log.append(0, 1, b"doubtful"), log.append(0, 1, b"doubtful too")]
+    sync = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda _file: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    with pytest.raises(OSError, match="broken"):
+        log.settle(tickets_[0])
+    monkeypatch.setattr(os, "fdatasync", sync)
+    for ticket in tickets_:
+        with pytest.raises(OSError, match="disk failed"):
+            log.settle(ticket)
+    log.settle(log.append(0, 1, b"safe"))
+    assert len(list(tmp_path.glob("*.log"))) == 2
