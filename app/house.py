@@ -81,7 +81,7 @@ class House:
 
     def content(self) -> bytes:
         """The remembered attributes, to be kept."""
-        return json.dumps({service.id: kept for service, kept in self._attributes.items()}, sort_keys=True).encode()
+        return json.dumps({service.id: kept for service, kept in list(self._attributes.items())}, sort_keys=True).encode()
 
     def restore(self, content: bytes) -> None:
         """Takes back what `content` gave before a restart."""

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import structlog
+
 from app.examples import ExampleBook
 from collectors.contract import Receipt, Signal
 from collectors.otlp.config import Reading
@@ -28,6 +30,7 @@ from topology.model import SeriesKey, Service
 from topology.pairing import Pairing
 from topology.rollup import RollupBatch, SeriesTable, concatenate, from_rows
 
+_log = structlog.get_logger("synoptic.intake")
 CHECKPOINT = "journal"
 NANOS = 1_000_000_000
 LINES_PER_SERVICE = 100
@@ -198,14 +201,15 @@ class OtlpIntake:
         self._rows = []
 
     def _replay(self, record: Record, suppressed: bool) -> None:
-        signal = Signal(record.signal)
         self._note(record.ticket, record.arrival_ns)
         self._last_ns = max(self._last_ns, record.arrival_ns)
-        if suppressed and signal is not Signal.TRACES:
-            return
         try:
+            signal = Signal(record.signal)
+            if suppressed and signal is not Signal.TRACES:
+                return
             decoded = self._decode(signal, record.body, record.arrival_ns)
-        except MalformedInput:
+        except (MalformedInput, ValueError) as error:
+            _log.error("a request in the journal cannot be read; left out", ticket=record.ticket, why=str(error))
             return
         self._count(signal, decoded, record.arrival_ns, record.ticket, record.body)
         self.counts["replayed"] += not suppressed

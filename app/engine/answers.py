@@ -192,7 +192,7 @@ def _borrowed(members: Members, numbers: Sequence[int]) -> list[int]:
     found = []
     for edge, (caller, callee) in enumerate(members.edges):
         kind = {number: members.nodes[number].kind for number in numbers}
-        if callee in kind and kind[callee] != "service" or caller in kind and kind[caller] in ("user", "unknown"):
+        if (callee in kind and kind[callee] != "service") or (caller in kind and kind[caller] in ("user", "unknown")):
             found.append(edge)
     return found
 

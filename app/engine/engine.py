@@ -36,7 +36,7 @@ TICK_S = 2.0
 COMMIT_EVERY_S = 10.0
 COMPACT_EVERY_S = 60.0
 REFRESH_EVERY_S = 3600.0
-ATTRIBUTES = "attributes"
+ATTRIBUTES, PINNED = "attributes", "pinned"
 PAST_S = 15.0
 """A moment this long ago is answered from what was; anything newer is the live picture."""
 _log = structlog.get_logger("synoptic.engine")
@@ -95,6 +95,7 @@ class Engine(Answers):
         now_s = self.parts.clock()
         checkpoints = self.parts.store.checkpoints()
         self.parts.house.restore(checkpoints.get(ATTRIBUTES, b"{}"))
+        self.placement.restore(checkpoints.get(PINNED, b"[]"))
         recovered = self.parts.intake.recover(checkpoints.get(CHECKPOINT))
         rows = self._fill_ring(now_s)
         self._budgets.refresh(now_s)
@@ -193,7 +194,8 @@ class Engine(Answers):
             return
         batch = concatenate(batches) if batches else empty(10)
         rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
-        checkpoints = {CHECKPOINT: harvest.checkpoint, ATTRIBUTES: self.parts.house.content()}
+        checkpoints = {CHECKPOINT: harvest.checkpoint, ATTRIBUTES: self.parts.house.content(),
+                       PINNED: self.placement.content()}
         try:
             with self.parts.telemetry.commit_span():
                 self.parts.store.commit(Commit(rollups, entities, checkpoints, self._examples))

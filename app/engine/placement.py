@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -57,6 +58,16 @@ class Placement:
             self._pinned.update(positions)
             self._fresh = False
             self._store.save_positions(positions)
+
+    def content(self) -> bytes:
+        """Which nodes are pinned, to be kept beside the positions."""
+        with self._lock:
+            return json.dumps(sorted(self._pinned)).encode()
+
+    def restore(self, content: bytes) -> None:
+        """Takes back what `content` gave before a restart."""
+        with self._lock:
+            self._pinned |= {node for node in json.loads(content) if node in self._positions}
 
     def again(self) -> None:
         """Asks for a new arrangement of everything that is not pinned."""
