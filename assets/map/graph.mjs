@@ -1,6 +1,9 @@
 // Questions to the snapshot: what is worst, what belongs together, what is trouble, what a folded group looks like. Pure.
 
 /** From calm to alarming. The worst state of a group is the last of these that occurs in it. */
+/** The group a node is drawn in: what the server says, else its domain. */
+export const groupOf = (n) => n.group ?? n.domain ?? "";
+
 export const ORDER = ["ok", "no_data", "at_risk", "exhausted", "burning"];
 export const worst = (states) => states.reduce((w, s) => (ORDER.indexOf(s) > ORDER.indexOf(w) ? s : w), "ok");
 export const troubled = (x) => x.health !== "ok" || x.stale;
@@ -73,10 +76,10 @@ export function only(snapshot, passes) {
 
 /** A folded group becomes one card; the paths that begin or end in it are summed by pair of ends. */
 export function folded(snapshot, closed) {
-  const inside = new Map(snapshot.nodes.filter((n) => closed.has(n.domain)).map((n) => [n.id, "#" + n.domain]));
+  const inside = new Map(snapshot.nodes.filter((n) => closed.has(groupOf(n))).map((n) => [n.id, "#" + groupOf(n)]));
   if (!inside.size) return snapshot;
   const nodes = snapshot.nodes.filter((n) => !inside.has(n.id)), members = new Map();
-  for (const n of snapshot.nodes) if (inside.has(n.id)) members.has(n.domain) ? members.get(n.domain).push(n) : members.set(n.domain, [n]);
+  for (const n of snapshot.nodes) if (inside.has(n.id)) members.has(groupOf(n)) ? members.get(groupOf(n)).push(n) : members.set(groupOf(n), [n]);
   for (const g of snapshot.groups ?? []) if (members.has(g.id)) nodes.push(groupCard(g, members.get(g.id)));
   return { ...snapshot, nodes, edges: foldedEdges(snapshot.edges, inside) };
 }

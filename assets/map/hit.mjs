@@ -1,4 +1,5 @@
 // What lies under a point of the screen: a card, the title of a group, or a path.
+import { groupOf } from "./graph.mjs";
 import { toWorld } from "./camera.mjs";
 
 const PATH_REACH_PX = 7;
@@ -8,7 +9,7 @@ const inside = (b, x, y) => x >= b.x && x <= b.x + b.w && y >= b.y && y <= b.y +
 export function hit(v, px, py, paths = false) {
   const [x, y] = toWorld(v.camera, px, py), { scene, level } = v;
   if (level === "far") { const band = scene.layout.bands.find((b) => inside(b, x, y)); return band ? { group: band.id } : null; }
-  for (const n of scene.nodes) if (inside(scene.layout.boxes.get(n.id), x, y)) return n.members ? { group: n.domain } : { node: n.id };
+  for (const n of scene.nodes) if (inside(scene.layout.boxes.get(n.id), x, y)) return n.members ? { group: groupOf(n) } : { node: n.id };
   const band = scene.layout.bands.find((b) => !b.users && !b.folded && inside({ ...b, h: b.title }, x, y));
   const edge = paths ? nearestPath(v, x, y) : null;
   return edge ? { edge } : band ? { group: band.id } : null;

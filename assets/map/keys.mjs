@@ -1,4 +1,5 @@
 // One key, one act. Keys that a person types into a field are left alone.
+import { groupOf } from "./graph.mjs";
 
 const ARROWS = { ArrowRight: "right", ArrowLeft: "left", ArrowUp: "up", ArrowDown: "down" };
 
@@ -20,6 +21,6 @@ export function keyActions(app) {
 
 function enter(map) {
   const n = map.scene.byId.get(map.focused);
-  if (n?.members) map.fold(n.domain);
+  if (n?.members) map.fold(groupOf(n));
   else if (n) map.select(n.id);
 }

@@ -1,5 +1,6 @@
 // From the server's positions to what one face shows. The server places cards of 198 x 54; a face may change the size of its
 // cards and stretch or squeeze the gaps, never the order. Pure: no canvas, no DOM.
+import { groupOf } from "./graph.mjs";
 
 /** Sizes in world units. `gap` and `row`: how far the gaps between columns and the heights may be squeezed and stretched. */
 export const FACE = {
@@ -33,9 +34,9 @@ export function arrange({ nodes, groups = [] }, face, { room, held, compact = fa
 
 /** When every band is folded, the group cards stand in reading order in the proportions of the room, not where their bands were. */
 export function overview(nodes, groups, room) {
-  const lead = new Set(groups.filter((g) => g.lead).map((g) => g.id)), cards = nodes.filter((n) => !lead.has(n.domain));
+  const lead = new Set(groups.filter((g) => g.lead).map((g) => g.id)), cards = nodes.filter((n) => !lead.has(groupOf(n)));
   if (cards.length < 2 || !cards.every((n) => n.kind === "group")) return nodes;
-  const left = nodes.filter((n) => lead.has(n.domain)), x0 = left.length ? Math.max(...left.map((n) => n.x)) + OVERVIEW.x : 0;
+  const left = nodes.filter((n) => lead.has(groupOf(n))), x0 = left.length ? Math.max(...left.map((n) => n.x)) + OVERVIEW.x : 0;
   const across = Math.max(1, Math.round(Math.sqrt((cards.length * OVERVIEW.y * (room.width / room.height)) / OVERVIEW.x))), place = new Map(cards.map((n, i) => [n.id, i]));
   return nodes.map((n) => (place.has(n.id) ? { ...n, x: x0 + (place.get(n.id) % across) * OVERVIEW.x, y: Math.floor(place.get(n.id) / across) * OVERVIEW.y } : n));
 }
@@ -60,7 +61,7 @@ function commonest(values) {
 /** Where folding left empty ground, it is taken out: a map of server heights to heights without long gaps. */
 function squeezed(nodes, lead, compact) {
   if (!compact) return (y) => y;
-  const inBands = nodes.filter((n) => !lead.has(n.domain)), rows = [...new Set((inBands.length ? inBands : nodes).map((n) => n.y))].sort((a, b) => a - b), at = [rows[0]];
+  const inBands = nodes.filter((n) => !lead.has(groupOf(n))), rows = [...new Set((inBands.length ? inBands : nodes).map((n) => n.y))].sort((a, b) => a - b), at = [rows[0]];
   for (let i = 1, bottom = rows[0] + SERVER.h; i < rows.length; i++) { at.push(at[i - 1] + rows[i] - rows[i - 1] - Math.max(0, rows[i] - bottom - FOLDED_GAP.y)); bottom = rows[i] + SERVER.h; }
   return (y) => {
     const i = Math.max(0, rows.findLastIndex((r) => r <= y)), next = i + 1 < rows.length ? at[i + 1] - at[i] : Infinity;
@@ -92,21 +93,38 @@ function stretchFor(columns, heights, face, room, compact) {
 
 /** Cards of a full-height block: where folding squeezed them, or two would touch, a column is spread evenly in its order. */
 function separate(columns, boxes, lead, face, compact) {
-  const inBands = columns.flatMap((c) => c.members.filter((n) => !lead.has(n.domain))).map((n) => boxes.get(n.id)), all = inBands.length ? inBands : [...boxes.values()];
+  const inBands = columns.flatMap((c) => c.members.filter((n) => !lead.has(groupOf(n)))).map((n) => boxes.get(n.id)), all = inBands.length ? inBands : [...boxes.values()];
   const top = Math.min(...all.map((b) => b.y)), bottom = Math.max(...all.map((b) => b.y + b.h)), least = face.h + LEAST_BETWEEN;
   for (const c of columns) {
-    const stack = c.members.filter((n) => lead.has(n.domain)).map((n) => boxes.get(n.id)).sort((a, b) => a.y - b.y);
+    const stack = c.members.filter((n) => lead.has(groupOf(n))).map((n) => boxes.get(n.id)).sort((a, b) => a.y - b.y);
     if (!compact && !stack.some((b, i) => i && b.y - stack[i - 1].y < least)) continue;
     const step = Math.max(least, (bottom - top) / stack.length);
     stack.forEach((b, i) => { b.y = top + (step - b.h) / 2 + step * i; });
   }
 }
 
+/** A group whose later members found no room in its band goes on elsewhere: a box of its own for each part that others lie between. */
+function partsOf(members, nodes, groups, boxes) {
+  const own = new Set(members.map((n) => n.id)), lead = new Set(groups.filter((g) => g.lead).map((g) => g.id));
+  const others = nodes.filter((n) => !own.has(n.id) && !lead.has(groupOf(n))).map((n) => boxes.get(n.id)), parts = [];
+  const between = (part) => {
+    const list = part.map((n) => boxes.get(n.id)), x0 = Math.min(...list.map((b) => b.x)), y0 = Math.min(...list.map((b) => b.y));
+    const x1 = Math.max(...list.map((b) => b.x + b.w)), y1 = Math.max(...list.map((b) => b.y + b.h));
+    return others.some((b) => b.x < x1 && b.x + b.w > x0 && b.y < y1 && b.y + b.h > y0);
+  };
+  if (members.length && !between(members)) return [members];
+  for (const n of [...members].sort((a, c) => boxes.get(a.id).y - boxes.get(c.id).y)) {
+    const part = parts.find((p) => !between([...p, n]));
+    if (part) part.push(n); else parts.push([n]);
+  }
+  return parts;
+}
+
 /** A band goes around its members over the whole width of the bands above and below it; where two would overlap, tightly. */
 function bandsOf(nodes, groups, boxes, columns, face) {
   const members = new Map(groups.map((g) => [g.id, []]));
-  for (const n of nodes) members.get(n.domain)?.push(n);
-  const bands = groups.filter((g) => members.get(g.id).length).map((g) => around(g, members.get(g.id), boxes, face));
+  for (const n of nodes) members.get(groupOf(n))?.push(n);
+  const bands = groups.flatMap((g) => (g.lead ? [members.get(g.id)] : partsOf(members.get(g.id), nodes, groups, boxes)).filter((part) => part.length).map((part) => around(g, part, boxes, face)));
   for (const stack of stacksOf(bands.filter((b) => !b.lead))) {
     const x = Math.min(...stack.map((b) => b.x)), right = Math.max(...stack.map((b) => b.x + b.w));
     const clear = stack.every((b) => stack.every((o) => o === b || o.y >= b.y + b.h || b.y >= o.y + o.h));

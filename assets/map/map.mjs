@@ -2,7 +2,7 @@
 // synoptic:select {id, what}, synoptic:collapsed {ids}, synoptic:camera {text}, synoptic:ready.
 import { asText, FAR, fitted, fromText, moved, NEAR, reveal, zoomed } from "./camera.mjs";
 import { listenToHands } from "./gestures.mjs";
-import { matching, neighbour, relatedTo, trouble } from "./graph.mjs";
+import { groupOf, matching, neighbour, relatedTo, trouble } from "./graph.mjs";
 import { hit } from "./hit.mjs";
 import { FACE } from "./layout.mjs";
 import { dotsRun } from "./motion.mjs";
@@ -84,7 +84,7 @@ export class SynopticMap extends HTMLElement {
   #openingFolds() {
     const { nodes, groups = [] } = this.snapshot;
     if (nodes.length <= CROWD) return new Set();
-    return new Set(groups.filter((g) => nodes.filter((n) => n.domain === g.id).length >= SMALL_GROUP).map((g) => g.id));
+    return new Set(groups.filter((g) => nodes.filter((n) => groupOf(n) === g.id).length >= SMALL_GROUP).map((g) => g.id));
   }
 
   #arrange(anew) {

@@ -1,5 +1,6 @@
 // Draws a scene in layers: ground, bands and paths below; cards above; what moves on top. A layer is drawn again only when it
 // would look different, and of the cards only those that changed.
+import { groupOf } from "./graph.mjs";
 import { drawBand, drawHeads } from "./bands.mjs";
 import { touches, viewBox } from "./camera.mjs";
 import { CARD_REACH, drawCard } from "./cards.mjs";
@@ -42,7 +43,7 @@ export class Picture {
     v.visibleEdges = v.level === "far" ? [] : scene.edges.filter((e) => touches(scene.routes.get(e.id).box, view)).sort(byLoudness(v));
     this.#paths(v);
     v.pen = this.#pen(1, v, true);
-    for (const n of scene.nodes) if ((v.level !== "far" || !scene.group.has(n.domain)) && touches(scene.layout.boxes.get(n.id), view)) drawCard(v, n);
+    for (const n of scene.nodes) if ((v.level !== "far" || !scene.group.has(groupOf(n))) && touches(scene.layout.boxes.get(n.id), view)) drawCard(v, n);
     this.#painted = { camera: v.camera };
     for (const canvas of this.layers) canvas.style.transform = "";
   }

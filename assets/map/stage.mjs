@@ -2,7 +2,7 @@
 import { badgeOf, el, iconOf } from "./dom.mjs";
 import { fileName, mapAsPng, mapAsSvg, save } from "./export.mjs";
 import { buildFooter } from "./footer.mjs";
-import { troubled } from "./graph.mjs";
+import { groupOf, troubled } from "./graph.mjs";
 import { buildNotice } from "./states.mjs";
 import { TableTwin } from "./table.mjs";
 import { t, textOf } from "./words.mjs";
@@ -34,7 +34,7 @@ export function buildStage(host, app) {
       const found = stage.matches();
       if (!found.length) return;
       const n = found[turn++ % found.length];
-      map.reveal(map.scene.byId.has(n.id) ? n.id : "#" + n.domain);
+      map.reveal(map.scene.byId.has(n.id) ? n.id : "#" + groupOf(n));
     },
     sayHidden(text) { hidden.replaceChildren(...(text ? [el("button", { type: "button", title: t("find.unhide"), onclick: () => app.apply({ hide: "" }) }, iconOf("hide", 14), t("find.hidden", text), iconOf("close", 12))] : [])); },
   };

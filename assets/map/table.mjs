@@ -2,7 +2,7 @@
 // Only the rows in view exist in the page, so thousands of them cost nothing.
 import { badgeOf, el, iconOf } from "./dom.mjs";
 import { asCsv } from "./export.mjs";
-import { ORDER } from "./graph.mjs";
+import { groupOf, ORDER } from "./graph.mjs";
 import { kindWord, millis, nameOf, percent, rate, share, stateWord, t, textOf } from "./words.mjs";
 
 const ROW_PX = 34, SPARE_ROWS = 8;
@@ -51,7 +51,7 @@ export class TableTwin {
     if (this.node.hidden) return;
     const byId = new Map(snapshot.nodes.map((n) => [n.id, n])), label = (id) => nameOf(byId.get(id) ?? { name: id });
     const kept = new Set(snapshot.nodes.filter(passes).map((n) => n.id)), groups = new Map((snapshot.groups ?? []).map((g) => [g.id, textOf(g.title, g.id)]));
-    this.rows = this.#what === "nodes" ? snapshot.nodes.filter((n) => kept.has(n.id)).map((n) => ({ ...n, group: groups.get(n.domain) ?? n.domain ?? "" }))
+    this.rows = this.#what === "nodes" ? snapshot.nodes.filter((n) => kept.has(n.id)).map((n) => ({ ...n, group: groups.get(groupOf(n)) ?? groupOf(n) }))
       : snapshot.edges.filter((e) => kept.has(e.source) || kept.has(e.target)).map((e) => ({ ...e, from: label(e.source), to: label(e.target) }));
     this.selected = selected;
     this.#order();

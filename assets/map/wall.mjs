@@ -3,7 +3,7 @@ import "./map.mjs";
 import { apiPath, otlpAddress, readPreferences, showPreferences } from "./address.mjs";
 import { badgeOf, el } from "./dom.mjs";
 import { parseQuery } from "./find.mjs";
-import { countByState, only, ORDER } from "./graph.mjs";
+import { groupOf, countByState, only, ORDER } from "./graph.mjs";
 import { buildNotice } from "./states.mjs";
 import { openStream } from "./stream.mjs";
 import { clock, duration, loadWords, nameOf, seconds, stateWord, t, textOf, zoneName } from "./words.mjs";
@@ -40,7 +40,7 @@ function measureUp() {
 
 function show(whole, change, scene, notice) {
   if (whole.build && dataset.build && whole.build !== dataset.build) reloadOnce(whole.build);
-  snapshot = scene ? only(whole, scene) : whole.groups?.some((g) => g.id === dataset.scene) ? only(whole, (n) => n.domain === dataset.scene) : whole;
+  snapshot = scene ? only(whole, scene) : whole.groups?.some((g) => g.id === dataset.scene) ? only(whole, (n) => groupOf(n) === dataset.scene) : whole;
   lastHeard = Date.now();
   notice.show(snapshot.nodes.length ? null : "empty", { otlp: whole.otlp ?? otlpAddress() });
   map.show(snapshot, change);
