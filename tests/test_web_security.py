@@ -158,19 +158,26 @@ def test_writing_positions_can_be_switched_off():
         assert shelf.pinned == {}
 
 
+PANEL_OUTPUTS = [
+    ("panel-above", "children"), ("panel-charts", "children"), ("panel-below", "children"), ("panel-frame", "hidden"),
+    ("again", "disabled"), ("drawn", "data"),
+]  # fmt: skip
+
+
 def panel(client, identity, language="en"):
     """The panel of a node as Dash sends it to the browser."""
     body = {
-        "output": "..panel.children...panel-frame.hidden...again.disabled..", "changedPropIds": ["selection.data"],
-        "outputs": [{"id": "panel", "property": "children"}, {"id": "panel-frame", "property": "hidden"},
-                    {"id": "again", "property": "disabled"}],
+        "output": f"..{'...'.join(f'{one}.{what}' for one, what in PANEL_OUTPUTS)}..",
+        "outputs": [{"id": one, "property": what} for one, what in PANEL_OUTPUTS], "changedPropIds": ["selection.data"],
         "inputs": [{"id": "selection", "property": "data", "value": {"id": identity}},
                    {"id": "view", "property": "data", "value": {"window": "5m"}},
                    {"id": "again", "property": "n_intervals", "value": 0}],
+        "state": [{"id": "drawn", "property": "data", "value": None}],
     }  # fmt: skip
     answer = client.post("/_dash-update-component", json=body, headers={"cookie": f"synoptic_lang={language}"})
     assert answer.status_code == 200
-    return answer.json()["response"]["panel"]["children"]
+    response = answer.json()["response"]
+    return [part for slot in ("above", "charts", "below") for part in response[f"panel-{slot}"]["children"]]
 
 
 def components(tree):

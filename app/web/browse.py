@@ -7,7 +7,7 @@ import re
 from html import escape
 from typing import Any
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
 from dash.development.base_component import Component
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -105,11 +105,12 @@ class Browse:
             className="panel-edge", role="separator", tabIndex=0,
             **data(aria_orientation="vertical", aria_label=self._w("panel.width")),
         )  # fmt: skip
+        slots = [html.Div(id=f"panel-{slot}") for slot in ("above", "charts", "below")]
         return [
             html.Main(className="stage", **data(data_synoptic="map", data_otlp=self._shells.options.otlp_grpc)),
-            html.Aside([edge, html.Div(id="panel", className="panel-content")], id="panel-frame", className="panel",
+            html.Aside([edge, html.Div(slots, className="panel-content")], id="panel-frame", className="panel",
                        hidden=True, **data(aria_label=self._w("panel.label"))),
-            dcc.Store(id="selection"), dcc.Store(id="view", data=view),
+            dcc.Store(id="selection"), dcc.Store(id="view", data=view), dcc.Store(id="drawn"),
             dcc.Interval(id="again", interval=PANEL_AGAIN_MS, disabled=True),
         ]  # fmt: skip
 
@@ -123,12 +124,20 @@ class Browse:
 
     def _add_callbacks(self) -> None:
         @self.dash.callback(
-            Output("panel", "children"), Output("panel-frame", "hidden"), Output("again", "disabled"),
-            Input("selection", "data"), Input("view", "data"), Input("again", "n_intervals"), prevent_initial_call=True,
+            Output("panel-above", "children"), Output("panel-charts", "children"), Output("panel-below", "children"),
+            Output("panel-frame", "hidden"), Output("again", "disabled"), Output("drawn", "data"),
+            Input("selection", "data"), Input("view", "data"), Input("again", "n_intervals"), State("drawn", "data"),
+            prevent_initial_call=True,
         )  # fmt: skip
-        async def panel(selection: Any, view: Any, _again: Any) -> tuple[list[Component], bool, bool]:
+        async def panel(selection: Any, view: Any, _again: Any, drawn: Any) -> tuple[Any, ...]:
             content = await self._panel.content(selection, view)
-            return content, not content, not content
+            kept = ctx.triggered_id == "again" and content.shape == drawn and content.charts is not None
+            new = no_update if kept else [content.charts.section()] if content.charts else []
+            for drawing in content.charts.drawings if kept and content.charts else ():
+                for identity, changes in drawing.changes().items():
+                    set_props(identity, changes)
+            nothing = not content.above
+            return content.above, new, list(content.below), nothing, nothing, content.shape
 
         @self.dash.callback(
             Output("sheet", "children"), Input("sources-again", "n_intervals"), prevent_initial_call=True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dash import html
@@ -13,10 +14,24 @@ from app.views import Json, Views
 from app.web import sections
 from app.web.facts import Asked, NodeFacts, PathFacts, facts
 from app.web.language import spoken
-from app.web.signals import charts
+from app.web.signals import Charts, charts
 from app.web.wording import UNKNOWN, Wording
 
-Parts = list[Component | None]
+Parts = Sequence[Component | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the panel shows, above, within and below the charts; all empty when nothing is selected."""
+
+    above: list[Component]
+    charts: Charts | None = None
+    below: tuple[Component, ...] = ()
+
+    @property
+    def shape(self) -> str:
+        """Which charts of what are shown."""
+        return self.charts.shape if self.charts else ""
 
 
 class Panel:
@@ -25,25 +40,25 @@ class Panel:
     def __init__(self, views: Views, w: Wording, base: str, clock: Callable[[], float]) -> None:
         self._views, self._w, self._base, self._clock = views, w, base, clock
 
-    async def content(self, selection: Any, view: Any) -> list[Component]:
+    async def content(self, selection: Any, view: Any) -> Content:
         """The elements for what is selected; nothing when nothing is."""
         asked = Asked.of(selection, view)
         if asked is None:
-            return []
+            return Content([])
         found = await asyncio.to_thread(facts, self._views, asked, self._clock())
         if found is None:
-            return self._unknown(asked)
-        parts = self._node(found) if isinstance(found, NodeFacts) else self._path(found)
-        return [part for part in parts if part is not None]
+            return Content(self._unknown(asked))
+        return self._node(found) if isinstance(found, NodeFacts) else self._path(found)
 
-    def _node(self, known: NodeFacts) -> Parts:
+    def _node(self, known: NodeFacts) -> Content:
         node, w = known.node, self._w
-        return [
+        above = [
             self._head(node, sections.name_of(node), self._about(known), origin=node.get("origin", False)),
             sections.why(node),
             self._felt(known),
             self._figures(node),
-            charts(known.trend, node, w),
+        ]
+        below = [
             sections.neighbours("source", node["callers"], known.around, _calls, w),
             sections.neighbours("target", node["callees"], known.around, _time, w),
             sections.operations(node["operations"], w),
@@ -52,22 +67,22 @@ class Panel:
             sections.instances(node["instance_list"], w),
             sections.provenance(node, w),
         ]
+        return _content(above, charts(known.trend, node, w), below)
 
-    def _path(self, known: PathFacts) -> Parts:
+    def _path(self, known: PathFacts) -> Content:
         edge, w = known.edge, self._w
         ends = [known.around.get(edge[side]) for side in ("source", "target")]
         names = " → ".join(sections.name_of(end) if end else UNKNOWN for end in ends)
         about = " · ".join([w("panel.path"), *edge.get("protocols", ())])
         links = [html.Li([html.Span(w(key), className="quiet"), sections.go_to(end)])
                  for key, end in zip(("panel.from", "panel.to"), ends, strict=True) if end]  # fmt: skip
-        return [
+        above: Parts = [
             self._head(edge, names, about),
             sections.why(edge),
             html.Ul(links, className="ends"),
             _facts_list(self._path_figures(edge)),
-            charts(known.trend, edge, w),
-            sections.provenance(edge, w),
         ]
+        return _content(above, charts(known.trend, edge, w), [sections.provenance(edge, w)])
 
     def _head(self, item: Json, name: str, about: str, origin: bool = False) -> html.Header:
         w = self._w
@@ -131,6 +146,11 @@ class Panel:
         words = html.Div([html.H2(asked.id), html.P(w("panel.gone"))])
         head = html.Header([sections.sign("no_data", "", large=True), words, sections.tools(w)], className="p-head")
         return [head, html.P(w("panel.gone.text"), className="why state-no_data")]
+
+
+def _content(above: Parts, drawn: Charts | None, below: Parts) -> Content:
+    kept = tuple(part for part in below if part is not None)
+    return Content([part for part in above if part is not None], drawn, kept)
 
 
 def _facts_list(rows: list[tuple[str, Component | str]]) -> html.Dl:

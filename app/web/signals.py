@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -29,14 +30,56 @@ class _Chart:
     objective: str = ""
 
 
-def charts(trend: Trend, item: Json, w: Wording) -> html.Section | None:
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One chart: its figure and what stands above it."""
+
+    key: str
+    figure: go.Figure
+    caption: list[Component]
+    look: str
+    height_px: int
+
+    def element(self) -> html.Figure:
+        """The chart as a new element."""
+        caption = html.Figcaption(self.caption, className=self.look, id=f"caption-{self.key}")
+        style = {"height": f"{self.height_px}px"}
+        graph = dcc.Graph(figure=self.figure, config=CONFIG, style=style, id=f"signal-{self.key}")
+        return html.Figure([caption, graph])
+
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """What to set, by id, on the element that is there already: plotly then redraws without a blank moment."""
+        return {f"caption-{self.key}": {"children": self.caption, "className": self.look},
+                f"signal-{self.key}": {"figure": self.figure}}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """The golden signals of one node or path; `shape` tells whether elements drawn before can be kept."""
+
+    title: html.H3
+    drawings: list[Drawing]
+    in_row: int
+
+    @property
+    def shape(self) -> str:
+        """The charts that are there, in order."""
+        return " ".join(drawing.key for drawing in self.drawings)
+
+    def section(self) -> html.Section:
+        """All charts as new elements."""
+        elements = [drawing.element() for drawing in self.drawings]
+        return html.Section([self.title, html.Div(elements, className=f"charts row-of-{self.in_row}")])
+
+
+def charts(trend: Trend, item: Json, w: Wording) -> Charts | None:
     """Calls, errors, latency, and saturation where it is known, over one time axis; None without any data."""
     if trend.now is None:
         return None
     known = [chart for chart in _all(w) if _any(chart.read(trend.now, trend.step_s)) or chart.key != "saturation"]
     in_row = 2 if len(known) == 4 else 3
-    drawn = [_figure(chart, trend, item, w, axis=place >= len(known) - in_row) for place, chart in enumerate(known)]
-    return html.Section([_title(trend, item, w), html.Div(drawn, className=f"charts row-of-{in_row}")])
+    drawn = [_drawing(chart, trend, item, w, axis=place >= len(known) - in_row) for place, chart in enumerate(known)]
+    return Charts(_title(trend, item, w), drawn, in_row)
 
 
 def _all(w: Wording) -> tuple[_Chart, ...]:
@@ -44,7 +87,7 @@ def _all(w: Wording) -> tuple[_Chart, ...]:
         _Chart("calls", _per_second, w.rate, 1.0),
         _Chart("errors", _ratio, w.percent, 0.002, "error_ratio"),
         _Chart("p95", lambda columns, _: list(columns.get("p95", ())), w.millis, 1.0, "p95_ms"),
-        _Chart("saturation", lambda columns, step_s: held(columns.get("saturation", ()), HELD_S // step_s), w.share, 1.0),
+        _Chart("saturation", _saturation, w.share, 1.0),
     )
 
 
@@ -58,7 +101,7 @@ def _title(trend: Trend, item: Json, w: Wording) -> html.H3:
     return html.H3([w("panel.signals"), html.Span(legend)])
 
 
-def _figure(chart: _Chart, trend: Trend, item: Json, w: Wording, axis: bool) -> html.Figure:
+def _drawing(chart: _Chart, trend: Trend, item: Json, w: Wording, axis: bool) -> Drawing:
     columns = trend.now or {}
     values = chart.read(columns, trend.step_s)
     before = chart.read(trend.yesterday, trend.step_s) if trend.yesterday else []
@@ -70,14 +113,9 @@ def _figure(chart: _Chart, trend: Trend, item: Json, w: Wording, axis: bool) -> 
     )  # fmt: skip
     newest = next((value for value in reversed(values) if value is not None), None)
     figure = signal_figure(signal, viewer.theme.get(), viewer.zone.get(), axis)
-    height = f"{PLOT_PX + (AXIS_PX if axis else 0)}px"
     caption = [html.Span(w("panel.signal." + chart.key)), html.B(chart.say(_now(chart.key, item, newest)))]
-    return html.Figure(
-        [
-            html.Figcaption(caption, className=f"guilty state-{item['health']}" if guilty else ""),
-            dcc.Graph(figure=figure, config=CONFIG, style={"height": height}, id=f"signal-{chart.key}"),
-        ]
-    )
+    look = f"guilty state-{item['health']}" if guilty else ""
+    return Drawing(chart.key, figure, caption, look, PLOT_PX + (AXIS_PX if axis else 0))
 
 
 def _now(key: str, item: Json, newest: Value) -> Value:
@@ -101,6 +139,10 @@ def _per_second(columns: Json, step_s: int) -> list[Value]:
 def _ratio(columns: Json, _step_s: int) -> list[Value]:
     pairs: Sequence[tuple[Value, Value]] = list(zip(columns.get("errors", ()), columns.get("calls", ()), strict=False))
     return [errors / calls if errors is not None and calls else None for errors, calls in pairs]
+
+
+def _saturation(columns: Json, step_s: int) -> list[Value]:
+    return held(columns.get("saturation", ()), HELD_S // step_s)
 
 
 def held(values: Sequence[Value], most: int) -> list[Value]:
