@@ -24,7 +24,8 @@ _OUTCOMES = st.sampled_from([
     {}, {}, {}, {"http.request.method": "GET", "http.response.status_code": 200}, {"http.status_code": 404},
     {"http.response.status_code": 503}, {"http.response.status_code": 429}, {"rpc.system": "grpc"},
     {"rpc.system": "grpc", "rpc.grpc.status_code": 5},
-    {"rpc.system": "grpc", "rpc.response.status_code": "UNAVAILABLE"}, {"error.type": "CallNotPermittedException"}, {"response_flags": "UO"},
+    {"rpc.system": "grpc", "rpc.response.status_code": "UNAVAILABLE"},
+    {"error.type": "CallNotPermittedException"}, {"response_flags": "UO"},
 ])
 _STARTS = st.one_of(st.integers(-15_000, 12_000), st.integers(-15_000, 0), st.sampled_from([-3_500_000, -3_700_000]))
 _SAMPLED = st.sampled_from(["", "", "", "ot=th:8", "es=x,ot=th:c", "ot=th:0", "ot=rv:1;th:e"])
