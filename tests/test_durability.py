@@ -79,6 +79,15 @@ def test_nothing_acknowledged_is_lost_and_nothing_counts_twice_in_20_kills(tmp_p
         assert running.get("/api/v1/quality")["lost_parents"] == 0
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_200_kills():
+    """The same for 200 kills, every total compared after every 20."""
+    from benchmarks.soak_crash import main
+
+    assert main(200) == 0
+
+
 def deliver(running: Running, calls: int, seed: int, ago_s: float = 0.5) -> None:
     """Sends so many calls, each of which is acknowledged."""
     rng = random.Random(seed)

@@ -122,7 +122,8 @@ def _indicator(evidence: Evidence, allowed: float, bad_is: str) -> _Indicator:
 
 
 def _state(indicator: _Indicator, objective: Objective) -> State:
-    burn = min(indicator.short_burn, indicator.long_burn)
+    # 1 - 0.999 is not quite 0.001: a burn of exactly the limit must reach it.
+    burn = min(indicator.short_burn, indicator.long_burn) * (1 + 1e-9)
     if indicator.bad >= objective.min_bad_events and burn >= objective.page_burn:
         return State.BURNING
     if indicator.budget_left <= 0:
