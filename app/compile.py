@@ -36,7 +36,8 @@ def compile_kernels() -> float:
 
 def _request(now_ns: int) -> ExportTraceServiceRequest:
     request = ExportTraceServiceRequest()
-    for service, kind, span_id, parent in (("a", 3, 1, b""), ("b", 2, 2, bytes([0] * 7 + [1])), ("b", 1, 3, bytes([0] * 7 + [2]))):
+    first, second = bytes([0] * 7 + [1]), bytes([0] * 7 + [2])
+    for service, kind, span_id, parent in (("a", 3, 1, b""), ("b", 2, 2, first), ("b", 1, 3, second)):
         resource_spans = request.resource_spans.add()
         attribute = resource_spans.resource.attributes.add(key="service.name")
         attribute.value.string_value = service
@@ -51,8 +52,9 @@ def _request(now_ns: int) -> ExportTraceServiceRequest:
 
 def main() -> int:
     """Says what it does, since the first time takes long."""
-    print("compiling the kernels (about half a minute the first time)...", flush=True)
-    print(f"compiled in {compile_kernels():.1f} s")
+    sys.stdout.write("compiling the kernels (about half a minute the first time)...\n")
+    sys.stdout.flush()
+    sys.stdout.write(f"compiled in {compile_kernels():.1f} s\n")
     return 0
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import socket
 import socketserver
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from topology.errors import StoreError
@@ -36,24 +35,22 @@ def serve(directory: Path, store: Store) -> Iterator[None]:
         def handle(self) -> None:
             try:
                 store.backup(Path(json.loads(self.rfile.readline())["backup"]))
-                answer = {"done": True}
+                answer: dict[str, object] = {"done": True}
             except (StoreError, OSError, ValueError, KeyError) as error:
                 answer = {"done": False, "why": str(error)}
             self.wfile.write(json.dumps(answer).encode() + b"\n")
 
     path = _address(directory)
-    with suppress(FileNotFoundError):
-        os.unlink(path)
+    Path(path).unlink(missing_ok=True)
     with socketserver.ThreadingUnixStreamServer(path, Handler) as listener:
-        os.chmod(path, 0o600)
+        Path(path).chmod(0o600)
         thread = threading.Thread(target=listener.serve_forever, name="control", daemon=True)
         thread.start()
         try:
             yield
         finally:
             listener.shutdown()
-            with suppress(FileNotFoundError):
-                os.unlink(path)
+            Path(path).unlink(missing_ok=True)
 
 
 def ask_backup(directory: Path, path: Path) -> bool:

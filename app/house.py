@@ -81,7 +81,8 @@ class House:
 
     def content(self) -> bytes:
         """The remembered attributes, to be kept."""
-        return json.dumps({service.id: kept for service, kept in list(self._attributes.items())}, sort_keys=True).encode()
+        kept = {service.id: attributes for service, attributes in list(self._attributes.items())}
+        return json.dumps(kept, sort_keys=True).encode()
 
     def restore(self, content: bytes) -> None:
         """Takes back what `content` gave before a restart."""
@@ -89,8 +90,9 @@ class House:
 
 
 def _wanted(entries: Entries) -> frozenset[str]:
-    selectors = (*entries.services, *entries.hide, *entries.merge)
-    return frozenset(name for selector in selectors for name in selector.attribute)
+    asked = [entry.attribute for entry in entries.services]
+    asked += [selector.attribute for selector in entries.hide] + [merge.attribute for merge in entries.merge]
+    return frozenset(name for attributes in asked for name in attributes)
 
 
 def _fits(alias: Alias, address: str) -> bool:

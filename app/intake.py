@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 import structlog
 
@@ -33,6 +33,7 @@ from topology.rollup import RollupBatch, SeriesTable, concatenate, from_rows
 _log = structlog.get_logger("synoptic.intake")
 CHECKPOINT = "journal"
 NANOS = 1_000_000_000
+COUNTERS = ("log_lines", "late_log_lines", "gauges", "metric_points_dropped", "refused_requests", "replayed")
 LINES_PER_SERVICE = 100
 
 
@@ -44,6 +45,26 @@ class Harvest:
     checkpoint: bytes
     keep_from: int
     counted: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Up to which ticket the committed rollups reach, when they were taken, from where the journal is needed to go on,
+    and since which ticket a store is known to answer with spans of its own (by service id)."""
+
+    counted: int = 0
+    at_ns: int = 0
+    keep_from: int = 0
+    stores: Mapping[str, int] = field(default_factory=dict)
+
+    def content(self) -> bytes:
+        """The checkpoint as it is stored."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def read(cls, content: bytes | None) -> Checkpoint:
+        """The stored checkpoint; the first of all when there is none."""
+        return cls(**json.loads(content)) if content else cls()
 
 
 @dataclass
@@ -75,7 +96,7 @@ class OtlpIntake:
         self._stores: dict[str, int] = {}
         self._counted = parts.journal.last
         self._last_ns = 0
-        self.counts = {"log_lines": 0, "late_log_lines": 0, "gauges": 0, "metric_points_dropped": 0, "refused_requests": 0, "replayed": 0}
+        self.counts = dict.fromkeys(COUNTERS, 0)
         self.newest_s = 0.0
 
     def take(self, signal: Signal, body: bytes) -> Receipt:
@@ -160,7 +181,7 @@ class OtlpIntake:
             batch = self._p.pairing.harvest(self._p.series)
             if self._rows:
                 number = self._p.series.number
-                rows = [(start_s, number(key), counts, {}) for start_s, key, counts in self._rows]
+                rows = ((start_s, number(key), counts, dict[int, float]()) for start_s, key, counts in self._rows)
                 batch = concatenate([batch, from_rows(batch.window_s, rows)])
                 self._rows = []
             return Harvest(batch, *self._checkpoint(now_ns))
@@ -172,25 +193,25 @@ class OtlpIntake:
         keep_from = self._arrivals[0][1] if self._arrivals else self._counted + 1
         for service in self._p.pairing.stores_seen_to():
             self._stores.setdefault(service.id, self._counted)
-        content = {"counted": self._counted, "at_ns": now_ns, "from": keep_from, "stores": self._stores}
-        return json.dumps(content).encode(), keep_from, self._counted
+        reached = Checkpoint(self._counted, now_ns, keep_from, dict(self._stores))
+        return reached.content(), keep_from, self._counted
 
-    def recover(self, checkpoint: bytes | None) -> int:
+    def recover(self, content: bytes | None) -> int:
         """Brings pairing back from the journal after a stop or a crash; returns how many requests were counted anew."""
-        content = json.loads(checkpoint) if checkpoint else {"counted": 0, "at_ns": 0, "from": 0, "stores": {}}
+        reached = Checkpoint.read(content)
         with self._lock:
-            self._p.journal.skip_to(content["counted"])
-            self._counted = max(self._counted, content["counted"])
-            self._stores = {key: ticket for key, ticket in content["stores"].items() if ticket < content["from"]}
+            self._p.journal.skip_to(reached.counted)
+            self._counted = max(self._counted, reached.counted)
+            self._stores = {key: ticket for key, ticket in reached.stores.items() if ticket < reached.keep_from}
             self._p.pairing.expect_answers_from(Service.from_id(key) for key in self._stores)
             suppressed = True
-            for record in self._p.journal.read(content["from"]):
-                if suppressed and record.ticket > content["counted"]:
-                    self._forget_counted(content["at_ns"])
+            for record in self._p.journal.read(reached.keep_from):
+                if suppressed and record.ticket > reached.counted:
+                    self._forget_counted(reached.at_ns)
                     suppressed = False
                 self._replay(record, suppressed)
             if suppressed:
-                self._forget_counted(content["at_ns"])
+                self._forget_counted(reached.at_ns)
         return self.counts["replayed"]
 
     def _forget_counted(self, at_ns: int) -> None:

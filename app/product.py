@@ -14,7 +14,8 @@ from typing import Any
 import structlog
 
 from app import control, places
-from app.engine.engine import Engine, Parts
+from app.engine.engine import Engine
+from app.engine.parts import Parts
 from app.engine.snapshot import Rules
 from app.examples import ExampleBook
 from app.house import House
@@ -25,7 +26,7 @@ from app.telemetry import Telemetry, TracedRequests
 from app.version import version
 from app.web.application import build
 from app.web.options import Meta, WebOptions
-from app.web.server import server
+from app.web.server import Server, server
 from collectors.otlp.config import Config as OtlpConfig
 from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.receiver import OtlpReceiver
@@ -55,7 +56,7 @@ def run(settings: Settings) -> int:
     with ExitStack() as closing:
         product = assemble(settings, closing)
         web = server(product.app, settings.server.http.host, settings.server.http.port)
-        threading.Thread(target=lambda: stop.wait() and setattr(web, "should_exit", True), daemon=True).start()
+        threading.Thread(target=_end_web, args=(stop, web), daemon=True).start()
         product.engine.load()
         product.engine.start()
         closing.callback(product.engine.stop)
@@ -66,6 +67,11 @@ def run(settings: Settings) -> int:
         web.run()
     _log.info("stopped")
     return 0
+
+
+def _end_web(stop: threading.Event, web: Server) -> None:
+    stop.wait()
+    web.should_exit = True
 
 
 @dataclass
@@ -116,7 +122,8 @@ def _otlp(settings: Settings) -> OtlpConfig:
     return configs[0] if configs else OtlpConfig()
 
 
-def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckDBStore, house: House) -> tuple[OtlpIntake, Parts]:
+def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckDBStore,
+            house: House) -> tuple[OtlpIntake, Parts]:
     bounds = Bounds(settings.pairing.max_pending_spans, settings.pairing.max_series,
                     settings.pairing.max_operations_per_service, settings.pairing.max_strings)
     rules = _failure_rules(settings)
@@ -158,8 +165,9 @@ def _failure_rules(settings: Settings) -> FailureRules:
 
 def _rules(settings: Settings) -> Rules:
     health = settings.health
-    objective = Objective(health.availability, health.latency.threshold_s * 1000, health.latency.share, int(health.short_s),
-                          int(health.long_s), health.page_burn, health.ticket_burn, health.min_bad_events)
+    objective = Objective(health.availability, health.latency.threshold_s * 1000, health.latency.share,
+                          int(health.short_s), int(health.long_s), health.page_burn, health.ticket_burn,
+                          health.min_bad_events)
     return Rules(objective, health.stale_after_s, health.leave_after_s, settings.layout.group_by, settings.environment,
                  settings.demo)
 
@@ -173,13 +181,16 @@ def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:
 
 def _sources(receivers: list[OtlpReceiver], house: House, settings: Settings) -> list[dict[str, Any]]:
     rows = [receiver.status() for receiver in receivers]
-    rows += [{"name": name, "kind": c.kind, "state": "off", "rate_per_s": 0.0, "lag_s": None, "last_error": None,
-              "last_seen": None, "counters": {}} for name, c in settings.collectors.items() if not c.enabled]
+    rows += [_row(name, c.kind, "off") for name, c in settings.collectors.items() if not c.enabled]
     if house.file and house.file.faults:
         faults = "; ".join(str(fault) for fault in house.file.faults)
-        rows.append({"name": "catalogue", "kind": "configuration", "state": "degraded", "rate_per_s": 0.0, "lag_s": None,
-                     "last_error": faults, "last_seen": None, "counters": {}})
+        rows.append(_row("catalogue", "configuration", "degraded", faults))
     return rows
+
+
+def _row(name: str, kind: str, state: str, error: str | None = None) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "state": state, "rate_per_s": 0.0, "lag_s": None, "last_error": error,
+            "last_seen": None, "counters": {}}
 
 
 def backup(settings: Settings, path: Path) -> None:

@@ -68,6 +68,7 @@ class TracedRequests:
         self._app, self._tracer = app, tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, timed."""
         if scope["type"] != "http" or scope["path"].startswith(SILENT_PATHS):
             await self._app(scope, receive, send)
             return

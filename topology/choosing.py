@@ -70,7 +70,8 @@ class Chooser:
         self._chosen = np.zeros(most_at_once, np.int64)
         self._hour = -1
 
-    def choose(self, wide: npt.NDArray[np.int64], resolved: npt.NDArray[np.int32], used: int, now_s: float) -> npt.NDArray[np.int64]:
+    def choose(self, wide: npt.NDArray[np.int64], resolved: npt.NDArray[np.int32], used: int,
+               now_s: float) -> npt.NDArray[np.int64]:
         """The rows of the spans whose trace is to be kept."""
         hour = int(now_s // HOUR_S)
         if hour != self._hour:
@@ -78,5 +79,6 @@ class Chooser:
             self._left[:] = (self._quota.errors, self._quota.slowest, self._quota.sample)
             self._next_s[:] = 0
             self._bar_ns[:] = 0
-        found = _choose(wide, resolved, used, now_s, self._left, self._next_s, self._bar_ns, self._spacing_s, self._chosen)
+        found = _choose(wide, resolved, used, now_s, self._left, self._next_s, self._bar_ns, self._spacing_s,
+                        self._chosen)
         return self._chosen[:found].copy()

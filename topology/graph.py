@@ -87,7 +87,8 @@ class Window:
     length_s: int
 
 
-def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder, window: Window) -> nx.DiGraph[str]:
+def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder,
+          window: Window) -> nx.DiGraph[str]:
     """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances`, `sources`; edges have
     figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not known is None."""
     sums = figures(members, totals)
@@ -123,12 +124,14 @@ def _counts(counts: npt.NDArray[np.float64], window_s: int) -> dict[str, object]
     share = counts[OBSERVED] / calls if calls > 0 else 1.0
     return {
         "calls": whole(calls), "errors": whole(counts[ERRORS]), "protected": whole(counts[PROTECTED]),
-        "calls_per_s": round(calls / window_s, 4), "error_ratio": round(counts[ERRORS] / calls, 6) if calls > 0 else None,
+        "calls_per_s": round(calls / window_s, 4),
+        "error_ratio": round(counts[ERRORS] / calls, 6) if calls > 0 else None,
         "sampled": round(float(share), 4) if share < 0.9999 else None,
     }
 
 
-def _node_figures(counts: npt.NDArray[np.float64], quantiles_ms: npt.NDArray[np.float64], window_s: int) -> dict[str, object]:
+def _node_figures(counts: npt.NDArray[np.float64], quantiles_ms: npt.NDArray[np.float64],
+                  window_s: int) -> dict[str, object]:
     calls = counts[CALLS]
     p50, p95, p99 = (known(q) for q in quantiles_ms)
     return {
@@ -146,7 +149,8 @@ class _Details:
         self.node_sources: dict[int, set[str]] = {}
         self.edge_sources: dict[int, set[str]] = {}
         self.protocols: dict[int, set[str]] = {}
-        self._silent_ends = [[end for end in ends if members.nodes[end].kind is not Kind.SERVICE] for ends in members.edges]
+        silent = [node.kind is not Kind.SERVICE for node in members.nodes]
+        self._silent_ends = [[end for end in ends if silent[end]] for ends in members.edges]
         for number in np.flatnonzero(totals.counts[:, CALLS]).tolist():
             self._take(keys[number], int(members.role[number]), int(members.owner[number]))
 
@@ -172,4 +176,5 @@ class _Details:
                 "sources": sorted(self.node_sources.get(number, ()))}
 
     def of_edge(self, number: int) -> dict[str, object]:
-        return {"protocols": sorted(self.protocols.get(number, ())), "sources": sorted(self.edge_sources.get(number, ()))}
+        return {"protocols": sorted(self.protocols.get(number, ())),
+                "sources": sorted(self.edge_sources.get(number, ()))}

@@ -177,7 +177,8 @@ class Interner:
     @property
     def full(self) -> bool:
         """Whether nine tenths of the bounds are used: time for a reset."""
-        return bool(self._words[USED] * 10 > len(self._strings) * 9 or self._words[ARENA_USED] * 10 > len(self._arena) * 9)
+        strings, arena = len(self._strings), len(self._arena)
+        return bool(self._words[USED] * 10 > strings * 9 or self._words[ARENA_USED] * 10 > arena * 9)
 
     def __len__(self) -> int:
         return int(self._words[USED])

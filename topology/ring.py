@@ -64,7 +64,8 @@ class Ring:
     before it. Not thread-safe.
     """
 
-    def __init__(self, ladder: Ladder, window_s: int = 10, keep_s: int = 4200, spans_s: Sequence[int] = SPANS_S) -> None:
+    def __init__(self, ladder: Ladder, window_s: int = 10, keep_s: int = 4200,
+                 spans_s: Sequence[int] = SPANS_S) -> None:
         self.ladder, self.window_s, self.keep_s = ladder, window_s, keep_s
         self._windows: dict[int, list[RollupBatch]] = {}
         self._sums = {span: RunningSum(span // window_s, ladder.buckets) for span in spans_s}
@@ -147,7 +148,8 @@ class Ring:
         """The windows that start in [from_s, to_s), of the given series only."""
         chosen = np.zeros(max(self._series, 1), bool)
         chosen[series[series < self._series]] = True
-        kept = [_of_series(self._merged(i), chosen) for i in sorted(self._windows) if from_s <= i * self.window_s < to_s]
+        inside = [i for i in sorted(self._windows) if from_s <= i * self.window_s < to_s]
+        kept = [_of_series(self._merged(index), chosen) for index in inside]
         return concatenate(kept) if kept else empty(self.window_s)
 
     @property

@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from app.engine.history import Columns, instances, operations
 from app.engine.moments import rfc3339
+from app.engine.parts import Parts
 from app.engine.past import HOUR_S, before
-from app.engine.presence import ends_of
+from app.engine.placement import Placement
+from app.engine.presence import Presence, ends_of, is_id
 from app.examples import rows_of
 from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, LOG, ROOT_WORK, SERVER_SIDE, WORK, Members
 from topology.model import LogKey, SeriesKey, Service
+from topology.ring import Ring, Totals
 from topology.rollup import CALLS, RollupBatch
 from topology.store.contract import Example, ExampleQuery, ExampleSummary
 
-if TYPE_CHECKING:
-    from app.engine.engine import Engine
-
+Part = tuple[RollupBatch, Sequence[SeriesKey]]
+"""Rows of rollups, and the keys that their numbers stand for."""
+EXAMPLES_S = 3 * 86400.0
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 
 
-class Answers:
-    """The part of the engine that reads."""
+class Answers(ABC):
+    """The part of the engine that reads; what it reads from is the engine's."""
 
-    def service(self: Engine, node_id: str, window_s: int = 300, at_s: float | None = None) -> dict[str, Any] | None:
+    parts: Parts
+    lock: threading.RLock
+    ring: Ring
+    members: Members
+    presence: Presence
+    placement: Placement
+    _pictures: dict[int, dict[str, Any]]
+
+    @abstractmethod
+    def snapshot(self, window_s: int = 300, at_s: float | None = None) -> dict[str, Any]:
+        """The graph of a window, now or at a moment of the past."""
+
+    @abstractmethod
+    def live_totals(self, window_s: int) -> Totals:
+        """The totals of the newest window of this length; call it with the lock held."""
+
+    @abstractmethod
+    def over_s(self, window_s: int, at_s: float | None) -> float | None:
+        """When the window ended that the store has to answer for; None for the live picture."""
+
+    @abstractmethod
+    def _new_members(self) -> Members:
+        """Members that know no series yet."""
+
+    def service(self, node_id: str, window_s: int = 300, at_s: float | None = None) -> dict[str, Any] | None:
         """One node with callers, callees, operations and instances; None when unknown."""
         picture = self.snapshot(window_s, at_s)
         node = next((n for n in picture["nodes"] if n["id"] == node_id), None)
@@ -51,9 +80,11 @@ class Answers:
             return {**node, "callers": callers, "callees": callees, "operations": operations(work.tolist(), *args),
                     "instance_list": instances(rows[roles == INSTANCE].tolist(), *args)}
 
-    def series(self: Engine, of: str, signals: Sequence[str], from_s: float, to_s: float,
+    def series(self, of: str, signals: Sequence[str], from_s: float, to_s: float,
                step_s: int) -> dict[str, Any] | None:
         """Columns for charts of a node or path; None when it is unknown."""
+        if not is_id(of):
+            return None
         columns = Columns(from_s, to_s, step_s, self.parts.ladder)
         known = of in self.presence.seen
         for batch, keys in self._rollups(of, columns.start_s, to_s, step_s):
@@ -64,7 +95,7 @@ class Answers:
             self._lay(columns, batch, members, of, rows)
         return columns.answer(signals) if known else None
 
-    def _lay(self: Engine, columns: Columns, batch: RollupBatch, members: Members, of: str,
+    def _lay(self, columns: Columns, batch: RollupBatch, members: Members, of: str,
              rows: npt.NDArray[np.int64]) -> None:
         mine = np.zeros(len(members.role), bool)
         mine[rows] = True
@@ -79,63 +110,65 @@ class Answers:
         columns.add(batch, counted[batch.series], timed[batch.series])
         columns.add_gauges(batch, (mine & (role == GAUGE))[batch.series])
 
-    def _rollups(self: Engine, of: str, from_s: float, to_s: float,
-                 step_s: int) -> list[tuple[RollupBatch, Sequence[SeriesKey]]]:
+    def _rollups(self, of: str, from_s: float, to_s: float,
+                 step_s: int) -> list[Part]:
         """What is known of a node or path: the recent part from the ring, the rest from the store."""
         with self.lock:
             recent_s = self._recent_s(from_s)
             rows = _series_of(self.members, of, len(self.members.role))
-            parts = [(self.ring.rows(recent_s, to_s + 10, rows.astype(np.int32)), list(self.parts.series.keys))]
+            found = self.ring.rows(recent_s, to_s + 10, rows.astype(np.int32))
+            parts: list[Part] = [(found, list(self.parts.series.keys))]
         if from_s < recent_s:
             kept = self.parts.store.rollups(from_s, min(recent_s, to_s), min(step_s, 3600), self.parts.ladder,
                                             choice=_about(self.members, of))
             parts.append((kept.batch, kept.keys))
         return parts
 
-    def _recent_s(self: Engine, from_s: float) -> float:
+    def _recent_s(self, from_s: float) -> float:
         """From when on the ring answers. Not within an hour: the store may have that only as a whole."""
         oldest_s = self.ring.oldest_s
         return from_s if from_s >= oldest_s else float(-(-oldest_s // HOUR_S) * HOUR_S)
 
-    def traces(self: Engine, service: str | None = None, min_ms: float | None = None, errors: bool = False,
+    def traces(self, service: str | None = None, min_ms: float | None = None, errors: bool = False,
                from_s: float | None = None, to_s: float | None = None, limit: int = 20) -> list[dict[str, Any]]:
         """Kept example traces, newest first, without their spans."""
         now_s = self.parts.clock()
-        query = ExampleQuery(from_s if from_s is not None else now_s - 3 * 86400, to_s if to_s is not None else now_s + 60,
-                             service, None, min_ms or 0.0, errors, limit)
+        from_s = now_s - EXAMPLES_S if from_s is None else from_s
+        to_s = now_s + 60 if to_s is None else to_s
+        query = ExampleQuery(from_s, to_s, service, None, min_ms or 0.0, errors, limit)
         return [_summary(found) for found in self.parts.store.examples(query)]
 
-    def trace(self: Engine, trace_id: str) -> dict[str, Any] | None:
+    def trace(self, trace_id: str) -> dict[str, Any] | None:
         """One kept trace with its spans, or None."""
         found = self.parts.store.example(trace_id)
         return None if found is None else {**_summary(found), "spans": rows_of(found)}
 
-    def log_counts(self: Engine, service: str | None, from_s: float, to_s: float, step_s: int) -> dict[str, Any]:
+    def log_counts(self, service: str | None, from_s: float, to_s: float, step_s: int) -> dict[str, Any]:
         """Log lines by level and window as columns."""
         columns = {level: Columns(from_s, to_s, step_s, self.parts.ladder) for level in LEVELS}
         start_s = columns[LEVELS[0]].start_s
         for batch, keys in self._log_rollups(start_s, to_s, step_s):
             for level in LEVELS:
-                chosen = np.array([isinstance(k, LogKey) and k.level == level and service in (None, k.service.id) for k in keys])
+                chosen = np.array([_is_line(key, level, service) for key in keys])
                 rows = chosen[batch.series] if len(keys) else np.zeros(len(batch), bool)
                 columns[level].add(batch, rows, rows)
         times = columns["info"].answer(())["times"]
         levels = {level: [n or 0 for n in column.answer(("calls",))["calls"]] for level, column in columns.items()}
         return {"times": times, "levels": levels}
 
-    def _log_rollups(self: Engine, from_s: float, to_s: float,
-                     step_s: int) -> list[tuple[RollupBatch, Sequence[SeriesKey]]]:
+    def _log_rollups(self, from_s: float, to_s: float,
+                     step_s: int) -> list[Part]:
         with self.lock:
             recent_s = self._recent_s(from_s)
             rows = np.flatnonzero(self.members.role == LOG).astype(np.int32)
-            parts = [(self.ring.rows(recent_s, to_s + 10, rows), list(self.parts.series.keys))]
+            parts: list[Part] = [(self.ring.rows(recent_s, to_s + 10, rows), list(self.parts.series.keys))]
         if from_s < recent_s:
             kept = self.parts.store.rollups(from_s, min(recent_s, to_s), min(step_s, 3600), self.parts.ladder,
                                             choice=lambda key: isinstance(key, LogKey), histograms=False)
             parts.append((kept.batch, kept.keys))
         return parts
 
-    def logs(self: Engine, service: str | None = None, trace: str | None = None, from_s: float | None = None,
+    def logs(self, service: str | None = None, trace: str | None = None, from_s: float | None = None,
              to_s: float | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """The newest error lines, masked, newest first."""
         lines = [line for line in self.parts.intake.lines()
@@ -146,7 +179,7 @@ class Answers:
                  "trace_id": line.trace_id or None, "span_id": line.span_id or None, "instance": line.instance or None}
                 for line in lines[:limit]]
 
-    def sources(self: Engine) -> list[dict[str, Any]]:
+    def sources(self) -> list[dict[str, Any]]:
         """Every collector with its state, rate, lag, last error and counters."""
         newest_s = self.parts.intake.newest_end_s()
         rows = self.parts.sources()
@@ -155,17 +188,18 @@ class Answers:
                 row["lag_s"] = round(max(0.0, self.parts.clock() - newest_s), 1)
         return rows
 
-    def quality(self: Engine) -> dict[str, int]:
+    def quality(self) -> dict[str, int]:
         """The counters of what was lost, merged, refused and is waiting."""
-        return {**self.parts.intake.quality(), "series": len(self.parts.series), "examples_kept": self.parts.examples.kept}
+        kept = self.parts.examples.kept
+        return {**self.parts.intake.quality(), "series": len(self.parts.series), "examples_kept": kept}
 
-    def save_positions(self: Engine, positions: Mapping[str, tuple[float, float]]) -> None:
+    def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
         """Pins nodes where a person put them."""
         self.placement.pin(positions)
         with self.lock:
             self._pictures.clear()
 
-    def relayout(self: Engine) -> None:
+    def relayout(self) -> None:
         """Arranges everything anew at the next look."""
         self.placement.again()
         with self.lock:
@@ -178,7 +212,8 @@ def _series_of(members: Members, of: str, n: int, roles: Sequence[int] = ()) -> 
     ends = ends_of(of)
     edge_roles = (role == CLIENT_SIDE) | (role == SERVER_SIDE)
     if ends:
-        numbers = [i for i, (a, b) in enumerate(members.edges) if (members.nodes[a].id, members.nodes[b].id) == tuple(e.id for e in ends)]
+        wanted = tuple(end.id for end in ends)
+        numbers = [i for i, pair in enumerate(members.edges) if tuple(members.nodes[end].id for end in pair) == wanted]
         return np.flatnonzero(edge_roles & np.isin(owner, numbers))
     numbers = [i for i, node in enumerate(members.nodes) if node.id == of]
     own = np.isin(owner, numbers) & ~edge_roles
@@ -207,6 +242,10 @@ def _about(members: Members, of: str):  # type: ignore[no-untyped-def]
         return any(node is not None and node.id in wanted for node in [*shown, *users])
 
     return choice
+
+
+def _is_line(key: SeriesKey, level: str, service: str | None) -> bool:
+    return isinstance(key, LogKey) and key.level == level and service in (None, key.service.id)
 
 
 def _summary(found: Example | ExampleSummary) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
@@ -14,23 +14,19 @@ import structlog
 
 from app.engine.answers import Answers
 from app.engine.evidence import DAY_S, PERIOD_S, Budgets, Judged, events, slow_totals
+from app.engine.parts import Parts
 from app.engine.past import before, long_before, recent
 from app.engine.placement import Placement
 from app.engine.presence import Presence
 from app.engine.snapshot import Drawing, Judging, Moment, Rules
-from app.examples import ExampleBook, assemble
-from app.house import House
-from app.intake import CHECKPOINT, Harvest, OtlpIntake
-from app.telemetry import Telemetry
+from app.examples import assemble
+from app.intake import CHECKPOINT, Harvest
 from topology.errors import StoreError
 from topology.graph import Window, graph
-from topology.histogram import Ladder
-from topology.journal import Journal
 from topology.members import Members
-from topology.pairing import Pairing
 from topology.ring import Ring, Totals
-from topology.rollup import RollupBatch, SeriesTable, concatenate, empty
-from topology.store.contract import Commit, Example, KeyedRollups, Store
+from topology.rollup import COUNTS, RollupBatch, concatenate, empty
+from topology.store.contract import Commit, Example, KeyedRollups
 
 TICK_S = 2.0
 COMMIT_EVERY_S = 10.0
@@ -40,24 +36,6 @@ ATTRIBUTES, PINNED = "attributes", "pinned"
 PAST_S = 15.0
 """A moment this long ago is answered from what was; anything newer is the live picture."""
 _log = structlog.get_logger("synoptic.engine")
-
-
-@dataclass
-class Parts:
-    """What the engine works with; it closes none of it."""
-
-    intake: OtlpIntake
-    pairing: Pairing
-    journal: Journal
-    store: Store
-    series: SeriesTable
-    ladder: Ladder
-    examples: ExampleBook
-    mask: Callable[[str], str]
-    house: House
-    sources: Callable[[], list[dict[str, Any]]]
-    telemetry: Telemetry
-    clock: Callable[[], float] = time.time
 
 
 class Engine(Answers):
@@ -133,7 +111,7 @@ class Engine(Answers):
             try:
                 with self.parts.telemetry.tracer.start_as_current_span("tick"):
                     self.tick()
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever a tick meets, the next one must come
                 _log.exception("a tick failed; the next one goes on")
             self.figures["tick_seconds"] = time.monotonic() - began_s
 
@@ -172,7 +150,8 @@ class Engine(Answers):
             self._budgets.add(slow_totals(self._dense(harvest.batch), self.parts.ladder, self._threshold_us))
 
     def _dense(self, batch: RollupBatch) -> Totals:
-        totals = Totals(np.zeros((len(self.parts.series), 7)), np.zeros((len(self.parts.series), self.parts.ladder.buckets)))
+        series = len(self.parts.series)
+        totals = Totals(np.zeros((series, len(COUNTS))), np.zeros((series, self.parts.ladder.buckets)))
         np.add.at(totals.counts, batch.series, batch.counts)
         np.add.at(totals.buckets, (batch.series[batch.hist_row], batch.hist_bucket), batch.hist_n)
         return totals
@@ -180,7 +159,7 @@ class Engine(Answers):
     def _collect_examples(self, now_s: float) -> None:
         ends = self.parts.pairing.naming.ends
         for trace, places in self.parts.intake.due_examples(now_s).items():
-            found = assemble(trace, places, self.parts.journal, lambda n: (ends.services[n], ends.zones[n]), self.parts.mask)
+            found = assemble(trace, places, self.parts.journal, ends.end, self.parts.mask)
             if found and self.parts.examples.afford(len(found[0].payload), now_s):
                 self._examples += found
 
@@ -281,7 +260,8 @@ class Engine(Answers):
 
     def _live_graph(self, window_s: int, now_s: float) -> nx.DiGraph:
         totals = self.live_totals(window_s)
-        return graph(self.members, self.parts.series.keys, totals, self.parts.ladder, Window(now_s - window_s, window_s))
+        window = Window(now_s - window_s, window_s)
+        return graph(self.members, self.parts.series.keys, totals, self.parts.ladder, window)
 
     def _live_judging(self) -> Judging:
         if self._judging is None:

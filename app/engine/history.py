@@ -68,7 +68,8 @@ class Columns:
         return round(float(figures[signal]), 6)
 
 
-def _figures(counts: npt.NDArray[np.float64], buckets: npt.NDArray[np.float64], ladder: Ladder, window_s: int) -> dict[str, Any]:
+def _figures(counts: npt.NDArray[np.float64], buckets: npt.NDArray[np.float64], ladder: Ladder,
+             window_s: int) -> dict[str, Any]:
     p50, p95, p99 = (known(q) for q in ladder.quantiles_us(buckets[None, :], QUANTILES.values())[0] / 1000)
     calls = counts[CALLS]
     return {
@@ -89,7 +90,8 @@ def _grouped(rows: Iterable[int], keys: Sequence[SeriesKey], totals: Totals,
     return found
 
 
-def operations(rows: Iterable[int], keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder, window_s: int) -> list[dict[str, Any]]:
+def operations(rows: Iterable[int], keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder,
+               window_s: int) -> list[dict[str, Any]]:
     """The operations of a node, the busiest first; `rows` are its series of work."""
     def name(key: OperationKey) -> tuple[str]:
         return (key.operation,)
@@ -99,7 +101,8 @@ def operations(rows: Iterable[int], keys: Sequence[SeriesKey], totals: Totals, l
                   key=lambda row: (-row["calls"], row["operation"]))
 
 
-def instances(rows: Iterable[int], keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder, window_s: int) -> list[dict[str, Any]]:
+def instances(rows: Iterable[int], keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder,
+              window_s: int) -> list[dict[str, Any]]:
     """The instances of a node by zone; `rows` are its series of instances."""
     def name(key: InstanceKey) -> tuple[str, str, str]:
         return (key.zone, key.instance, key.version)

@@ -28,7 +28,8 @@ class Placement:
         self._first_s: float | None = None
         self._again = False
 
-    def place(self, graph: nx.DiGraph, groups: Sequence[Group], layers: Sequence[str], now_s: float) -> dict[str, Point]:
+    def place(self, graph: nx.DiGraph, groups: Sequence[Group], layers: Sequence[str],
+              now_s: float) -> dict[str, Point]:
         """A position for every node of the graph; new ones are placed and kept. Nodes have `group` and `layer`."""
         with self._lock:
             missing = [n for n in graph if n not in self._positions]

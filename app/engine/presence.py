@@ -86,3 +86,11 @@ def ends_of(key: str) -> tuple[Service, Service] | None:
     """The two ends of a path's id; None for the id of a node."""
     caller, arrow, callee = key.partition(">")
     return (Service.from_id(caller), Service.from_id(callee)) if arrow else None
+
+
+def is_id(text: str) -> bool:
+    """Whether a text could be the id of a node or path."""
+    try:
+        return bool(ends_of(text) or Service.from_id(text))
+    except ValueError:
+        return False

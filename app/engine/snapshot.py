@@ -72,6 +72,9 @@ class Drawing:
     def __init__(self, rules: Rules, house: House, presence: Presence, placement: Placement) -> None:
         self._rules, self._house, self._presence, self._placement = rules, house, presence, placement
         self._domains: dict[str, str] = {}
+        objective = rules.objective
+        self._objective = {"error_ratio": round(1 - objective.availability, 9), "p95_ms": objective.latency_ms,
+                           "latency_share": objective.latency_share}
 
     def snapshot(self, graph: nx.DiGraph, members: Members, judging: Judging, moment: Moment,
                  quality: Mapping[str, int]) -> dict[str, Any]:
@@ -89,7 +92,8 @@ class Drawing:
         return {
             "at": rfc3339(moment.now_s), "window_s": moment.window_s, "data_age_s": moment.data_age_s,
             "demo": self._rules.demo, "seq": moment.seq, "environment": self._rules.environment,
-            "overall": overall(nodes), "groups": groups, "layers": [{"id": x.id, "title": _title(x.title, x.id)} for x in layers],
+            "overall": overall(nodes), "groups": groups,
+            "layers": [{"id": layer.id, "title": _title(layer.title, layer.id)} for layer in layers],
             "problems": self._problems(nodes, moment), "nodes": nodes, "edges": edges, "quality": dict(quality),
         }
 
@@ -104,7 +108,8 @@ class Drawing:
                     graph.add_node(shown.id, service=shown, **QUIET_FIGURES)
             if ends:
                 self._complete_path(graph, members, ends)
-        gone = [n for n, data in graph.nodes(data=True) if data["calls"] == 0 and n not in present and not _lives(graph, n)]
+        quiet = [n for n, data in graph.nodes(data=True) if data["calls"] == 0]
+        gone = [n for n in quiet if n not in present and not _lives(graph, n)]
         graph.remove_nodes_from(gone)
         idle = [(a, b) for a, b, data in graph.edges(data=True) if data["calls"] == 0 and data["id"] not in present]
         graph.remove_edges_from(idle)
@@ -144,7 +149,8 @@ class Drawing:
             if service.id in graph:
                 where = originated_in(graph, service.id) if graph.nodes[service.id]["errors"] else None
                 named = (graph.nodes[where[0]]["title"]["en"], where[1]) if where else None
-                graph.nodes[service.id]["judgement"] = judge(_evidence(judging, "nodes", number, named), self._rules.objective)
+                evidence = _evidence(judging, "nodes", number, named)
+                graph.nodes[service.id]["judgement"] = judge(evidence, self._rules.objective)
         for number, (caller, callee) in enumerate(members.edges):
             pair = (members.nodes[caller].id, members.nodes[callee].id)
             if graph.has_edge(*pair):
@@ -178,7 +184,8 @@ class Drawing:
             "group": data["group"], "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": _why(judgement),
             "slo": "default", "budget_left": None if judgement.budget_left is None else round(judgement.budget_left, 4),
             "complete": True, "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "x": at[0], "y": at[1],
-            "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins, "change": None,
+            "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins,
+            "change": None, "objective": self._objective,
         }
 
     def _edge(self, graph: nx.DiGraph, caller: str, callee: str, felt: Any, moment: Moment) -> dict[str, Any]:
@@ -188,7 +195,8 @@ class Drawing:
         return {
             "id": data["id"], "source": caller, "target": callee, **{key: data[key] for key in QUIET_PATH},
             "p95_ms": client if client is not None else data["server_p95_ms"], "health": data["health"],
-            "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": _why(data["judgement"]), "complete": True,
+            "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": _why(data["judgement"]),
+            "complete": True, "objective": self._objective,
             "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "impact": (caller, callee) in felt.paths,
             "protection": _protection(data),
         }

@@ -153,6 +153,10 @@ class Ends:
         self.environment_of[number] = self.environments.setdefault(service.environment, len(self.environments))
         return number
 
+    def end(self, number: int) -> tuple[Service, str]:
+        """The service and zone of an end."""
+        return self.services[number], self.zones[number]
+
     def place(self, service: Service, zone: str) -> int:
         """The number of an end that makes spans: it can be called by `user` and by `unknown`."""
         number = self.number(service, zone)
