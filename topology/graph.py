@@ -120,23 +120,23 @@ def known(figure: float) -> float | None:
 
 
 def _counts(counts: npt.NDArray[np.float64], window_s: int) -> dict[str, object]:
-    calls = counts[CALLS]
+    calls = float(counts[CALLS])
     share = counts[OBSERVED] / calls if calls > 0 else 1.0
     return {
         "calls": whole(calls), "errors": whole(counts[ERRORS]), "protected": whole(counts[PROTECTED]),
         "calls_per_s": round(calls / window_s, 4),
-        "error_ratio": round(counts[ERRORS] / calls, 6) if calls > 0 else None,
+        "error_ratio": round(float(counts[ERRORS]) / calls, 6) if calls > 0 else None,
         "sampled": round(float(share), 4) if share < 0.9999 else None,
     }
 
 
 def _node_figures(counts: npt.NDArray[np.float64], quantiles_ms: npt.NDArray[np.float64],
                   window_s: int) -> dict[str, object]:
-    calls = counts[CALLS]
+    calls = float(counts[CALLS])
     p50, p95, p99 = (known(q) for q in quantiles_ms)
     return {
         **_counts(counts, window_s), "originated_errors": whole(counts[ORIGINATED]), "p50_ms": p50, "p95_ms": p95,
-        "p99_ms": p99, "self_ms": round(counts[SELF_TOTAL] / calls / 1000, 3) if calls > 0 else None,
+        "p99_ms": p99, "self_ms": round(float(counts[SELF_TOTAL]) / calls / 1000, 3) if calls > 0 else None,
     }
 
 
