@@ -39,8 +39,16 @@ class Clock:
 class Run:
     """One life of an engine, loaded and not started: a test ticks. What it keeps is in `directory` and `store`."""
 
-    def __init__(self, directory: Path, clock: Clock | None = None, store: Store | None = None, *,
-                 config: Path | None = None, segment_bytes: int = 1 << 20, **environ: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock | None = None,
+        store: Store | None = None,
+        *,
+        config: Path | None = None,
+        segment_bytes: int = 1 << 20,
+        **environ: str,
+    ) -> None:
         self.clock, self.store, self.directory = clock or Clock(), store or MemoryStore(), directory
         self._again = {"config": config, "segment_bytes": segment_bytes, **environ}
         settings = load(config, SMALL | environ)

@@ -68,11 +68,25 @@ class Running:
         """Starts it, and waits until it is ready."""
         self.directory.mkdir(parents=True, exist_ok=True)
         web, grpc, http = (f"127.0.0.1:{port}" for port in self.ports)
-        command = [sys.executable, "-m", "app", "serve", "--data-dir", str(self.directory / "data"), "--http", web,
-                   "--otlp-grpc", grpc, "--otlp-http", http, *self.arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "app",
+            "serve",
+            "--data-dir",
+            str(self.directory / "data"),
+            "--http",
+            web,
+            "--otlp-grpc",
+            grpc,
+            "--otlp-http",
+            http,
+            *self.arguments,
+        ]
         with (self.directory / "output.txt").open("ab") as output:
-            self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **self.environ}, stdout=output,
-                                            stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **self.environ}, stdout=output, stderr=subprocess.STDOUT
+            )
         if wait:
             self.wait_ready()
         return self

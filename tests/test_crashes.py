@@ -68,13 +68,14 @@ def counted(run: Run) -> dict:
     """Everything committed: (series, window) to counts and buckets."""
     kept = run.store.rollups(1_799_990_000, 1_800_010_000, 10, LADDER)
     batch = kept.batch
-    cells = {(kept.keys[series], start): [counts.round(3).tolist(), np.zeros(LADDER.buckets)]
-             for series, start, counts in zip(batch.series, batch.starts_s.tolist(), batch.counts, strict=True)}
+    cells = {
+        (kept.keys[series], start): [counts.round(3).tolist(), np.zeros(LADDER.buckets)]
+        for series, start, counts in zip(batch.series, batch.starts_s.tolist(), batch.counts, strict=True)
+    }
     rows = list(cells.values())
     for row, bucket, n in zip(batch.hist_row.tolist(), batch.hist_bucket.tolist(), batch.hist_n.tolist(), strict=True):
         rows[row][1][bucket] += n
-    return {key: (counts, buckets.tolist()) for key, (counts, buckets) in cells.items()
-            if any(counts) or buckets.any()}
+    return {key: (counts, buckets.tolist()) for key, (counts, buckets) in cells.items() if any(counts) or buckets.any()}
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -131,8 +131,9 @@ def test_full_disk_is_answered_retryable_and_heals(tmp_path):
         limits = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (512, limits[1]))
         body = request(*call(random.Random(2), time.time_ns() - SECOND))
-        answer = httpx.post(f"{running.otlp_http}/v1/traces", content=body,
-                            headers={"content-type": "application/x-protobuf"})
+        answer = httpx.post(
+            f"{running.otlp_http}/v1/traces", content=body, headers={"content-type": "application/x-protobuf"}
+        )
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
         time.sleep(11)
@@ -201,8 +202,12 @@ def test_backup_of_the_running_product_is_a_whole_database(tmp_path):
 
 def test_journal_is_dropped_once_its_rollups_are_committed(tmp_path):
     """The log holds what a restart needs, two pairing horizons, and not everything that ever came."""
-    with product(tmp_path, SYNOPTIC__PAIRING__HORIZON="1s", SYNOPTIC__JOURNAL__SEGMENT_SIZE="1MiB",
-                 SYNOPTIC__JOURNAL__MAX_SIZE="64MiB") as running:
+    with product(
+        tmp_path,
+        SYNOPTIC__PAIRING__HORIZON="1s",
+        SYNOPTIC__JOURNAL__SEGMENT_SIZE="1MiB",
+        SYNOPTIC__JOURNAL__MAX_SIZE="64MiB",
+    ) as running:
         rng = random.Random(1)
         for _ in range(12):
             blocks = [block for _ in range(1500) for block in call(rng, time.time_ns() - SECOND)]
@@ -228,8 +233,9 @@ def test_late_spans_land_in_their_own_window(tmp_path):
         assert soon(lambda: calls_of(running) == 5)
         assert shown(running)[EDGE] == (5, 0)
         now_s = time.time()
-        series = running.get("/api/v1/series", of=ORDERS, signal="calls", step="60s",
-                             **{"from": now_s - 3600, "to": now_s})
+        series = running.get(
+            "/api/v1/series", of=ORDERS, signal="calls", step="60s", **{"from": now_s - 3600, "to": now_s}
+        )
         at = {n: 3600 - 60 * i for i, n in enumerate(series["calls"]) if n}
         assert at == {3: pytest.approx(1800, abs=120), 2: pytest.approx(3000, abs=120)}
         assert running.get("/api/v1/graph", window="1m")["nodes"][0]["calls"] == 0

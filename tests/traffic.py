@@ -25,12 +25,27 @@ def spans_of(service: str, **resource: str) -> ResourceSpans:
     return found
 
 
-def add(block: ResourceSpans, trace: bytes, span: bytes, parent: bytes, kind: int, name: str, start_ns: int,
-        took_ms: float = 20.0, failed: bool = False) -> Span:
+def add(
+    block: ResourceSpans,
+    trace: bytes,
+    span: bytes,
+    parent: bytes,
+    kind: int,
+    name: str,
+    start_ns: int,
+    took_ms: float = 20.0,
+    failed: bool = False,
+) -> Span:
     """One span more."""
-    made = block.scope_spans[0].spans.add(trace_id=trace, span_id=span, parent_span_id=parent, kind=kind, name=name,
-                                          start_time_unix_nano=start_ns,
-                                          end_time_unix_nano=start_ns + int(took_ms * 1e6))
+    made = block.scope_spans[0].spans.add(
+        trace_id=trace,
+        span_id=span,
+        parent_span_id=parent,
+        kind=kind,
+        name=name,
+        start_time_unix_nano=start_ns,
+        end_time_unix_nano=start_ns + int(took_ms * 1e6),
+    )
     if failed:
         made.status.code = 2
     return made
@@ -41,8 +56,9 @@ def request(*blocks: ResourceSpans) -> bytes:
     return ExportTraceServiceRequest(resource_spans=blocks).SerializeToString()
 
 
-def call(rng: random.Random, at_ns: int, failed: bool = False,
-         took_ms: float = 20.0) -> tuple[ResourceSpans, ResourceSpans]:
+def call(
+    rng: random.Random, at_ns: int, failed: bool = False, took_ms: float = 20.0
+) -> tuple[ResourceSpans, ResourceSpans]:
     """One call web -> orders that began at `at_ns`: the client's span (the child of an entry), and the server's."""
     trace, entry, client, server = rng.randbytes(16), rng.randbytes(8), rng.randbytes(8), rng.randbytes(8)
     web, orders = spans_of("web"), spans_of("orders")

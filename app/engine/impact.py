@@ -82,5 +82,7 @@ def originated_in(graph: nx.DiGraph, node: str) -> tuple[str, float] | None:
 
 
 def _began(data: dict[str, object]) -> float:
+    if data["kind"] in ("user", "unknown"):
+        return 0.0
     count = data["originated_errors"] if data["kind"] == "service" else data["errors"]
     return float(count) if isinstance(count, int | float) else 0.0
