@@ -74,7 +74,8 @@ def _figures(counts: npt.NDArray[np.float64], buckets: npt.NDArray[np.float64], 
     calls = float(counts[CALLS])
     return {
         "calls": whole(calls), "errors": whole(counts[ERRORS]), "protected": whole(counts[PROTECTED]),
-        "error_ratio": round(float(counts[ERRORS]) / calls, 6) if calls else None, "calls_per_s": round(calls / window_s, 4),
+        "error_ratio": round(float(counts[ERRORS]) / calls, 6) if calls else None,
+        "calls_per_s": round(calls / window_s, 4),
         "p50_ms": p50, "p95_ms": p95, "p99_ms": p99,
         "self_ms": round(float(counts[SELF_TOTAL]) / calls / 1000, 3) if calls else None,
     }
