@@ -24,11 +24,12 @@ from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.logs import LogBatch, LogLine, read_logs
 from collectors.otlp.metrics import GaugeBatch, read_metrics
 from collectors.otlp.resources import Identify
-from topology.errors import MalformedInput
+from topology.errors import MalformedInput, TablesFull
 from topology.journal import Journal, Record
 from topology.model import SeriesKey, Service
 from topology.pairing import Pairing
 from topology.rollup import RollupBatch, SeriesTable, concatenate, from_rows
+from topology.spans import SpanColumns
 
 _log = structlog.get_logger("synoptic.intake")
 CHECKPOINT = "journal"
@@ -128,13 +129,26 @@ class OtlpIntake:
 
     def _decode(self, signal: Signal, body: bytes, now_ns: int) -> object:
         if signal is Signal.TRACES:
-            if self._p.decoder.crowded:
-                self._p.decoder.reset()
-                self._p.pairing.naming.forget()
-            return self._p.decoder.decode(body)
+            return self._decode_spans(body)
         if signal is Signal.LOGS:
             return read_logs(body, now_ns / NANOS, mask=self._p.mask, identify=self._p.identify)
         return read_metrics(body, self._p.metrics, now_ns / NANOS, self._p.identify)
+
+    def _decode_spans(self, body: bytes) -> SpanColumns:
+        if self._p.decoder.crowded:
+            self._forget_names()
+        try:
+            return self._p.decoder.decode(body)
+        except TablesFull:
+            self._forget_names()
+        try:
+            return self._p.decoder.decode(body)
+        except TablesFull as error:
+            raise MalformedInput("more different resources in one request than can be told apart") from error
+
+    def _forget_names(self) -> None:
+        self._p.decoder.reset()
+        self._p.pairing.naming.forget()
 
     def _count(self, signal: Signal, decoded: object, now_ns: int, ticket: int, body: bytes) -> int:
         if signal is Signal.TRACES:

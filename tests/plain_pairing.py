@@ -262,7 +262,10 @@ class PlainPairing:
     # What is counted
 
     def _of(self, key: SeriesKey, window_s: int) -> Figures:
-        return self.figures.setdefault((key, window_s), Figures())
+        found = self.figures.get((key, window_s))
+        if found is None:
+            found = self.figures[key, window_s] = Figures()
+        return found
 
     def _count_work(self, waiting: Waiting) -> None:
         if waiting.window_s is None:

@@ -16,6 +16,17 @@ GRPC = ("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "
         "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
         "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED")
 GRPC_SERVER_FAILURES = ("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
+READ = frozenset({
+    "deployment.environment.name", "deployment.environment", "service.namespace", "service.name",
+    "cloud.availability_zone", "service.zone", "topology.kubernetes.io/zone", "service.instance.id", "k8s.pod.name",
+    "host.name", "service.version", "service.peer.name", "peer.service", "server.address", "net.peer.name",
+    "network.peer.address", "net.sock.peer.addr", "net.peer.ip", "db.system.name", "db.system", "db.namespace",
+    "db.name", "messaging.system", "messaging.destination.name", "messaging.destination", "messaging.operation.type",
+    "messaging.operation", "rpc.system.name", "rpc.system", "http.request.method", "http.method",
+    "http.response.status_code", "http.status_code", "rpc.response.status_code", "rpc.grpc.status_code", "error.type",
+    "exception.type", "response_flags",
+})
+"""The attributes the rules read; all others are passed over."""
 PROTECTION = ("RL", "UO", "CallNotPermittedException", "RequestNotPermitted",
               "io.github.resilience4j.circuitbreaker.CallNotPermittedException",
               "io.github.resilience4j.ratelimiter.RequestNotPermitted",
@@ -71,17 +82,21 @@ def read(request: Any) -> Iterator[Span]:
 def _values(attributes: Any) -> dict[str, Any]:
     found = {}
     for attribute in attributes:
-        which = attribute.value.WhichOneof("value")
-        if which is not None:
-            found[attribute.key] = getattr(attribute.value, which)
+        name = attribute.key
+        if name in READ:
+            value = attribute.value
+            which = value.WhichOneof("value")
+            if which is not None:
+                found[name] = getattr(value, which)
     return found
 
 
 def _first(values: dict[str, Any], *names: str) -> str:
     for name in names:
-        value = values.get(name)
-        if isinstance(value, str) and value:
-            return value
+        if name in values:
+            value = values[name]
+            if value and isinstance(value, str):
+                return value
     return ""
 
 
