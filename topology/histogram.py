@@ -46,7 +46,7 @@ class Ladder:
         """The value that stands for each bucket: the geometric middle of its bounds."""
         upper = np.append(self.bounds_us, self.bounds_us[-1] * GROWTH)
         lower = np.insert(self.bounds_us, 0, int(self.bounds_us[0] / GROWTH)).astype(np.float64)
-        return np.sqrt(lower * upper)
+        return np.asarray(np.sqrt(lower * upper), np.float64)
 
     def quantiles_us(self, counts: npt.NDArray[np.float64], shares: Iterable[float]) -> npt.NDArray[np.float64]:
         """The durations below which `shares` of the calls lie, one column a share; NaN where nothing was counted.

@@ -98,3 +98,20 @@ def bits_of(typing: Any, value: Any) -> Any:
         return builder.bitcast(args[0], ir.IntType(64))
 
     return types.int64(types.float64), emit
+
+
+@intrinsic
+def prefetch(typing: Any, address: Any) -> Any:
+    """Asks the processor to bring the cache line at an address nearer; never faults."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        name = "llvm.prefetch.p0"
+        function = builder.module.globals.get(name)
+        if function is None:
+            function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), [pointer, word, word, word]), name)
+        for_reading, keep_near, data = (word(0), word(3), word(1))
+        builder.call(function, [builder.inttoptr(args[0], pointer), for_reading, keep_near, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), emit

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from topology.interning import K1, K2
-from topology.machine import INLINE, JIT, add_f64, compiled, float_of, load_i32, load_i64, load_u8, load_u32, store_i64, store_u8
+from topology.lookup import slot_of
+from topology.machine import (
+    INLINE,
+    JIT,
+    add_f64,
+    compiled,
+    float_of,
+    load_i32,
+    load_i64,
+    load_u8,
+    load_u32,
+    store_i64,
+    store_u8,
+)
 from topology.pairing.entries import (
     ARRIVAL_EPOCH_MS,
     CALLS,
@@ -87,18 +99,8 @@ def duration_us(entry):  # type: ignore[no-untyped-def]
 def edge_series(state, caller, callee, protocol):  # type: ignore[no-untyped-def]
     """The local series of a path, given out at first sight; 0 when the bound on series is reached."""
     key = ((caller << 28) | (callee << 8) | protocol) + 1
-    mask = load_i64(state + EDGE_MASK * 8)
-    slots = load_i64(state + EDGES * 8)
-    h = (np.uint64(key) * K1) ^ ((np.uint64(key) * K2) >> np.uint64(29))
-    k = np.int64(h >> np.uint64(20)) & mask
-    while True:
-        slot = slots + k * 16
-        found = load_i64(slot)
-        if found == key:
-            return load_i64(slot + 8)
-        if found == 0:
-            return _new_edge(state, key, slot)
-        k = (k + 1) & mask
+    slot = slot_of(load_i64(state + EDGES * 8), load_i64(state + EDGE_MASK * 8), key)
+    return load_i64(slot + 8) if load_i64(slot) == key else np.int64(_new_edge(state, key, slot))
 
 
 @compiled(**JIT)
@@ -119,7 +121,9 @@ def _new_edge(state, key, slot):  # type: ignore[no-untyped-def]
 
 
 @compiled(**INLINE)
-def count_path(state, caller, callee, protocol, window, flags, weight, client_us, server_us, sign):  # type: ignore[no-untyped-def]
+def count_path(  # type: ignore[no-untyped-def]
+    state, caller, callee, protocol, window, flags, weight, client_us, server_us, sign
+):
     """Adds one call from end to end; a side that was not seen is UNTIMED. `sign` -1 takes it back."""
     if window == 0:
         return
@@ -172,8 +176,8 @@ def same_service(state, a, b):  # type: ignore[no-untyped-def]
 @compiled(**JIT)
 def count_virtual(state, client, sign):  # type: ignore[no-untyped-def]
     """Adds a client's call to its virtual target (rule 2), or takes it back when a server turns up after all."""
-    count_path(state, place_of(client), target_of(client), protocol_of(client), window_of(state, client), flags_of(client),
-               weight_of(client), duration_us(client), UNTIMED, sign)
+    count_path(state, place_of(client), target_of(client), protocol_of(client), window_of(state, client),
+               flags_of(client), weight_of(client), duration_us(client), UNTIMED, sign)
     if sign > 0:
         bump(state, VIRTUAL)
     else:
@@ -242,7 +246,7 @@ def pair(state, parent, child):  # type: ignore[no-untyped-def]
         return
     failed = (was if was & CALLS else 0) | is_
     window = window_of(state, parent) if first else window_of(state, child)
-    protocol = protocol_of(child) if protocol_of(child) else protocol_of(parent)
+    protocol = protocol_of(child) or protocol_of(parent)
     count_path(state, place_of(parent), place_of(child), protocol, window, failed,
                max(weight_of(parent), weight_of(child)), duration_us(parent) if first else UNTIMED,
                duration_us(child), 1)

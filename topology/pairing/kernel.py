@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from topology.machine import INLINE, JIT, bits_of, compiled, float_of, load_i32, load_i64, load_u8, load_u32, store_i64
+from topology.machine import (
+    INLINE,
+    JIT,
+    bits_of,
+    compiled,
+    float_of,
+    load_i32,
+    load_i64,
+    load_u8,
+    load_u32,
+    prefetch,
+    store_i64,
+)
 from topology.pairing.calls import (
     BACK_BIAS,
     count_delivery,
@@ -15,7 +27,6 @@ from topology.pairing.calls import (
     count_work,
     pair,
     same_service,
-    target_of,
 )
 from topology.pairing.entries import (
     ARRIVAL_EPOCH_MS,
@@ -33,6 +44,8 @@ from topology.pairing.entries import (
     END_MASK,
     FLAGS_SHIFT,
     FUTURE,
+    HASH,
+    HASH_MASK,
     HEAD,
     IMMEDIATE,
     INBOUND,
@@ -61,7 +74,6 @@ from topology.pairing.entries import (
     append,
     bump,
     clear_flags,
-    drop,
     entry_at,
     find,
     flags_of,
@@ -70,6 +82,7 @@ from topology.pairing.entries import (
     raise_flags,
     sequence_of,
     tag_of,
+    target_of,
 )
 from topology.pairing.selftime import settle
 from topology.spans import END, LINK_SPAN, LINK_TRACE, PARENT, SPAN, START, TRACE, WEIGHT
@@ -77,6 +90,8 @@ from topology.spans import END, LINK_SPAN, LINK_TRACE, PARENT, SPAN, START, TRAC
 # Columns the resolver fills, int32, one 32-byte line a span.
 PLACE, INSTANCE, OPERATION, TARGET, PROTOCOL, TRAITS = range(6)
 RESOLVED_COLUMNS = 8
+FAR_AHEAD, AHEAD = 12, 5
+"""How many spans ahead their hash slots, and then their entries, are brought into the cache."""
 AHEAD_NS = 5_000_000_000
 """A span that ends later than this after its arrival comes from a clock that is ahead; it is counted on arrival."""
 
@@ -232,10 +247,34 @@ def arrive(state, wide, resolved):  # type: ignore[no-untyped-def]
         _welcome(state, entry, waiting_children)
 
 
+@compiled(**INLINE)
+def _ask_for_slots(state, wide):  # type: ignore[no-untyped-def]
+    slots, mask = load_i64(state + HASH * 8), load_i64(state + HASH_MASK * 8)
+    trace = load_i64(wide + TRACE * 8)
+    prefetch(slots + (tag_of(trace, load_i64(wide + SPAN * 8)) & mask) * 8)
+    prefetch(slots + (tag_of(trace, load_i64(wide + PARENT * 8)) & mask) * 8)
+
+
+@compiled(**INLINE)
+def _ask_for_entries(state, wide):  # type: ignore[no-untyped-def]
+    slots, mask = load_i64(state + HASH * 8), load_i64(state + HASH_MASK * 8)
+    trace = load_i64(wide + TRACE * 8)
+    for column in (SPAN, PARENT):
+        word = load_i64(slots + (tag_of(trace, load_i64(wide + column * 8)) & mask) * 8)
+        if word != 0:
+            prefetch(entry_at(state, sequence_of(state, word & 0xFFFFFFFF)))
+
+
 @compiled(**JIT)
 def arrive_all(state, wide, resolved, n):  # type: ignore[no-untyped-def]
-    """The spans of a request."""
+    """The spans of a request. What a span will need is asked for while those before it are counted."""
+    for i in range(min(n, FAR_AHEAD)):
+        _ask_for_slots(state, wide + i * 64)
     for i in range(n):
+        if i + FAR_AHEAD < n:
+            _ask_for_slots(state, wide + (i + FAR_AHEAD) * 64)
+        if i + AHEAD < n:
+            _ask_for_entries(state, wide + (i + AHEAD) * 64)
         arrive(state, wide + i * 64, resolved + i * 32)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from topology.interning import K1, K2
+from topology.lookup import value_of
 from topology.machine import INLINE, JIT, compiled, load_i32, load_i64, load_u8, load_u32, store_i32
 from topology.pairing.entries import (
     CALLS,
@@ -92,6 +93,26 @@ def _protected(narrow, names):  # type: ignore[no-untyped-def]
 
 
 @compiled(**INLINE)
+def _calling(kind, narrow):  # type: ignore[no-untyped-def]
+    """The flags of a client or producer: does it wait for a server, is its target a store or a queue."""
+    operation = load_i32(narrow + MESSAGING_OPERATION * 4)
+    if kind == CLIENT and FIRST_RECEIVING <= operation <= LAST_RECEIVING:
+        return np.int64(CALLS | SILENT)
+    if load_i32(narrow + DB_SYSTEM * 4) != 0:
+        return np.int64(CALLS | IMMEDIATE)
+    return np.int64(CALLS | QUEUED if load_i32(narrow + DESTINATION * 4) != 0 else CALLS)
+
+
+@compiled(**INLINE)
+def _called(kind, wide, narrow):  # type: ignore[no-untyped-def]
+    """The flags of a server or consumer: does it know its queue, or only the span that sent the message."""
+    if kind == CONSUMER and load_i32(narrow + DESTINATION * 4) != 0:
+        return np.int64(INBOUND | QUEUED)
+    linked = kind == CONSUMER and load_i64(wide + LINK_SPAN * 8) != 0
+    return np.int64(INBOUND | LINKED if linked else INBOUND)
+
+
+@compiled(**INLINE)
 def _traits(wide, narrow, names):  # type: ignore[no-untyped-def]
     """What kind of span it is, as flags."""
     kind = load_i32(narrow + KIND * 4) & 7
@@ -102,39 +123,14 @@ def _traits(wide, narrow, names):  # type: ignore[no-untyped-def]
     if _protected(narrow, names):
         traits |= PROTECTED
     if client:
-        traits |= CALLS
-        operation = load_i32(narrow + MESSAGING_OPERATION * 4)
-        if kind == CLIENT and FIRST_RECEIVING <= operation <= LAST_RECEIVING:
-            traits |= SILENT
-        elif load_i32(narrow + DB_SYSTEM * 4) != 0:
-            traits |= IMMEDIATE
-        elif load_i32(narrow + DESTINATION * 4) != 0:
-            traits |= QUEUED
+        traits |= _calling(kind, narrow)
     elif kind == SERVER or kind == CONSUMER:
-        traits |= INBOUND
-        if kind == CONSUMER and load_i32(narrow + DESTINATION * 4) != 0:
-            traits |= QUEUED
-        elif kind == CONSUMER and load_i64(wide + LINK_SPAN * 8) != 0:
-            traits |= LINKED
+        traits |= _called(kind, wide, narrow)
     elif kind == 0 and load_i64(wide + PARENT * 8) != 0:
         traits |= KINDLESS
     if traits & INBOUND == 0 and load_i64(wide + PARENT * 8) == 0:
         traits |= ROOT_WORK
     return traits
-
-
-@compiled(**INLINE)
-def lookup(slots, mask, key):  # type: ignore[no-untyped-def]
-    """The value of a key in an open-addressing table of (key, value) pairs, -1 when it is not there."""
-    h = (np.uint64(key) * K1) ^ ((np.uint64(key) * K2) >> np.uint64(29))
-    k = np.int64(h >> np.uint64(20)) & mask
-    while True:
-        found = load_i64(slots + k * 16)
-        if found == key:
-            return load_i64(slots + k * 16 + 8)
-        if found == 0:
-            return np.int64(-1)
-        k = (k + 1) & mask
 
 
 @compiled(**INLINE)
@@ -180,7 +176,7 @@ def _operation(place, narrow, traits, names):  # type: ignore[no-untyped-def]
         return np.int64(0)
     root = traits & ROOT_WORK != 0
     key = operation_key(place, load_i32(narrow + NAME * 4), root)
-    found = lookup(load_i64(names + OPERATIONS * 8), load_i64(names + OPERATIONS_MASK * 8), key)
+    found = value_of(load_i64(names + OPERATIONS * 8), load_i64(names + OPERATIONS_MASK * 8), key)
     if found < 0:
         # A place that asked for far more names than it may have counts new ones as `other`, without asking.
         other = load_i32(load_i64(names + OTHER_OPERATION * 8) + place * 8 + (4 if root else 0))
@@ -206,7 +202,7 @@ def resolve(wide, narrow, resolved, n, names, unknown):  # type: ignore[no-untyp
             if traits & (CALLS | QUEUED) and _names_a_target(s):
                 environment = load_i32(load_i64(names + ENVIRONMENTS * 8) + place * 4)
                 key = target_key(environment, s)
-                target = lookup(load_i64(names + TARGETS * 8), load_i64(names + TARGETS_MASK * 8), key)
+                target = value_of(load_i64(names + TARGETS * 8), load_i64(names + TARGETS_MASK * 8), key)
             complete = operation >= 0 and target >= 0 and protocol >= 0
         if not complete:
             store_i32(unknown + missing * 4, i)

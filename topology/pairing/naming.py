@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from topology.interning import Interner
-from topology.machine import JIT, compiled, store_i64
+from topology.lookup import Lookup
+from topology.machine import JIT, compiled
 from topology.model import EdgeKey, InstanceKey, Kind, OperationKey, Peer, Resource, SeriesKey, Service, Side
 from topology.pairing import entries, names
 from topology.pairing.kernel import RESOLVED_COLUMNS
@@ -65,24 +66,6 @@ class Bounds:
 
 
 @compiled(**JIT)
-def _insert(slots, mask, key, value):  # type: ignore[no-untyped-def]
-    h = (np.uint64(key) * names.K1) ^ ((np.uint64(key) * names.K2) >> np.uint64(29))
-    k = np.int64(h >> np.uint64(20)) & mask
-    while slots[k, 0] != 0 and slots[k, 0] != key:
-        k = (k + 1) & mask
-    slots[k, 0] = key
-    slots[k, 1] = value
-
-
-@compiled(**JIT)
-def insert_all(slots, mask, pairs):  # type: ignore[no-untyped-def]
-    """Puts (key, value) rows into an open-addressing table; key 0 is no row."""
-    for i in range(pairs.shape[0]):
-        if pairs[i, 0] != 0:
-            _insert(slots, mask, pairs[i, 0], pairs[i, 1])
-
-
-@compiled(**JIT)
 def _operation_key(place, name, root):  # type: ignore[no-untyped-def]
     return names.operation_key(place, name, root)
 
@@ -90,35 +73,6 @@ def _operation_key(place, name, root):  # type: ignore[no-untyped-def]
 @compiled(**JIT)
 def _target_key(environment, narrow):  # type: ignore[no-untyped-def]
     return names.target_key(environment, narrow)
-
-
-class Lookup:
-    """An open-addressing table of 64-bit keys and values that kernels read and Python fills."""
-
-    def __init__(self, words: np.ndarray, slots_word: int, mask_word: int) -> None:
-        self._words, self._slots_word, self._mask_word = words, slots_word, mask_word
-        self.clear()
-
-    def clear(self) -> None:
-        """Forgets everything."""
-        self._known: set[int] = set()
-        self._use(np.zeros((1 << 10, 2), np.int64))
-
-    def _use(self, slots: np.ndarray) -> None:
-        self.slots = slots
-        self._words[self._slots_word], self._words[self._mask_word] = slots.ctypes.data, len(slots) - 1
-
-    def insert(self, key: int, value: int) -> None:
-        """Maps a key to a value."""
-        if len(self._known) * 2 > len(self.slots):
-            larger = np.zeros((len(self.slots) * 2, 2), np.int64)
-            insert_all(larger, len(larger) - 1, self.slots)
-            self._use(larger)
-        _insert(self.slots, len(self.slots) - 1, key, value)
-        self._known.add(key)
-
-    def __contains__(self, key: int) -> bool:
-        return key in self._known
 
 
 @dataclass
@@ -169,8 +123,8 @@ class Ends:
 class Naming:
     """Names what the compiled pass does not know. Not thread-safe; owned by Pairing."""
 
-    def __init__(self, strings: Interner, resource_of: Callable[[int], Resource], state: np.ndarray, rules: FailureRules,
-                 bounds: Bounds, alias: Alias, source: str, clean: Callable[[str], str]) -> None:
+    def __init__(self, strings: Interner, resource_of: Callable[[int], Resource], state: np.ndarray,
+                 rules: FailureRules, bounds: Bounds, alias: Alias, source: str, clean: Callable[[str], str]) -> None:
         self.ends = Ends()
         self.keys: list[SeriesKey | None] = [None]
         self.operation_overflow = 0
@@ -204,10 +158,13 @@ class Naming:
         self._words[names.HTTP_PROTOCOL] = self._protocols["http"]
 
     def _set_tables(self) -> None:
-        for word, table in ((names.PLACES, self._resources[0]), (names.INSTANCES, self._resources[1]),
-                            (names.PLACES_KNOWN, self._resources_known), (names.PROTOCOLS, self._protocol_of[0]),
-                            (names.PROTOCOLS_KNOWN, self._protocol_of[1]), (names.ENVIRONMENTS, self.ends.environment_of),
-                            (names.OTHER_OPERATION, self._other_operation), (names.PROTECTED_STATUS, self._statuses)):
+        tables = {
+            names.PLACES: self._resources[0], names.INSTANCES: self._resources[1],
+            names.PLACES_KNOWN: self._resources_known, names.PROTOCOLS: self._protocol_of[0],
+            names.PROTOCOLS_KNOWN: self._protocol_of[1], names.ENVIRONMENTS: self.ends.environment_of,
+            names.OTHER_OPERATION: self._other_operation, names.PROTECTED_STATUS: self._statuses,
+        }
+        for word, table in tables.items():
             self._words[word] = table.ctypes.data
 
     def forget(self) -> None:
@@ -310,8 +267,8 @@ class Naming:
         return found
 
     def renew(self, keep: np.ndarray) -> np.ndarray:
-        """Gives the series in `keep` (ascending local numbers) the first numbers and forgets all others; returns the new
-        number of every old one, 0 for those that are gone."""
+        """Gives the series in `keep` (ascending local numbers) the first numbers and forgets all others; returns the
+        new number of every old one, 0 for those that are gone."""
         new_of = np.zeros(len(self.keys), np.int64)
         new_of[keep] = np.arange(1, len(keep) + 1)
         self.keys = [None, *(self.keys[old] for old in keep.tolist())]

@@ -9,9 +9,10 @@ import numpy as np
 
 from topology.histogram import Ladder
 from topology.interning import Interner
+from topology.lookup import insert_all
 from topology.model import EdgeKey, Resource, Service, Side
 from topology.pairing import entries, kernel
-from topology.pairing.naming import Bounds, FailureRules, Naming, insert_all
+from topology.pairing.naming import Bounds, FailureRules, Naming
 from topology.pairing.selftime import SCRATCH_WORDS
 from topology.pairing.tally import Tally
 from topology.pairing.targets import Alias, no_alias
@@ -38,6 +39,9 @@ class Pairing:
     Deterministic: the same batches at the same times give the same rollups. Time is the arrival time handed
     in, never a clock. Not thread-safe.
     """
+
+    _ring: np.ndarray
+    _hash: np.ndarray
 
     def __init__(self, strings: Interner, resource_of: Callable[[int], Resource], ladder: Ladder, *,
                  rules: FailureRules | None = None, bounds: Bounds | None = None, horizon_s: float = 30.0,
@@ -105,7 +109,7 @@ class Pairing:
         kernel.release(int(self._state.ctypes.data), now_ms - 2 * self._horizon_ms)
 
     def _expire(self, before_ms: int) -> int:
-        self._make_room(EXPIRE_AT_ONCE if self.waiting > EXPIRE_AT_ONCE else self.waiting)
+        self._make_room(min(self.waiting, EXPIRE_AT_ONCE))
         done = kernel.expire(int(self._state.ctypes.data), before_ms, EXPIRE_AT_ONCE)
         self._name_new_edges()
         return int(done)
@@ -198,7 +202,7 @@ class Pairing:
         known = (self._edges[:, 0] != 0) & (new_of[self._edges[:, 1]] > 0)
         pairs = np.stack([self._edges[known, 0], new_of[self._edges[known, 1]]], axis=1)
         self._edges[:] = 0
-        insert_all(self._edges, len(self._edges) - 1, pairs)
+        insert_all(int(self._edges.ctypes.data), len(self._edges) - 1, pairs)
         self._last_used = np.full(self.bounds.max_series, self._harvests)
 
     def counters(self) -> dict[str, int]:

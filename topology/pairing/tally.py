@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topology.histogram import Ladder
-from topology.interning import K1, K2
+from topology.lookup import slot_of
 from topology.machine import (
     INLINE,
     JIT,
@@ -28,6 +28,8 @@ from topology.rollup import COUNTS, OBSERVED, RollupBatch
 ROWS, USED, CAPACITY, HASH, MASK, ROW_BYTES, BUCKETS, LOOKUP, BOUNDS = range(9)
 HEADER_BYTES = 64
 KEY_WORD = len(COUNTS)
+Cells = tuple[npt.NDArray[np.int32], npt.NDArray[np.int16], npt.NDArray[np.float64]]
+"""A sparse histogram: row, bucket, count."""
 WINDOW_BITS = 28
 _PREFIX_SHIFT = 47
 _PREFIX_BASE = 1023 << 5
@@ -40,18 +42,8 @@ def row_of(tally, series, window):  # type: ignore[no-untyped-def]
     if series == 0:
         return load_i64(tally + ROWS * 8)
     key = (series << WINDOW_BITS) | window
-    mask = load_i64(tally + MASK * 8)
-    slots = load_i64(tally + HASH * 8)
-    h = (np.uint64(key) * K1) ^ ((np.uint64(key) * K2) >> np.uint64(29))
-    k = np.int64(h >> np.uint64(20)) & mask
-    while True:
-        slot = slots + k * 16
-        found = load_i64(slot)
-        if found == key:
-            return load_i64(slot + 8)
-        if found == 0:
-            return _new_row(tally, key, slot)
-        k = (k + 1) & mask
+    slot = slot_of(load_i64(tally + HASH * 8), load_i64(tally + MASK * 8), key)
+    return load_i64(slot + 8) if load_i64(slot) == key else np.int64(_new_row(tally, key, slot))
 
 
 @compiled(**JIT)
@@ -103,16 +95,16 @@ def add_call(row, failed, protected, weight, sign):  # type: ignore[no-untyped-d
 def _rehash(rows, used, row_bytes, slots, mask):  # type: ignore[no-untyped-def]
     for i in range(1, used):
         key = load_i64(rows + i * row_bytes + KEY_WORD * 8)
-        h = (np.uint64(key) * K1) ^ ((np.uint64(key) * K2) >> np.uint64(29))
-        k = np.int64(h >> np.uint64(20)) & mask
-        while load_i64(slots + k * 16) != 0:
-            k = (k + 1) & mask
-        store_i64(slots + k * 16, key)
-        store_i64(slots + k * 16 + 8, rows + i * row_bytes)
+        slot = slot_of(slots, mask, key)
+        store_i64(slot, key)
+        store_i64(slot + 8, rows + i * row_bytes)
 
 
 class Tally:
     """The table of rows. `address` is handed to kernels; `ensure` must be called before a kernel that adds rows."""
+
+    _rows: npt.NDArray[np.uint8]
+    _slots: npt.NDArray[np.int64]
 
     def __init__(self, ladder: Ladder, window_s: int = 10, rows: int = 4096) -> None:
         self.window_s = window_s
@@ -165,7 +157,7 @@ class Tally:
         self._words[USED] = 1
         return local.copy(), batch, batch_server
 
-    def _histograms(self, rows: npt.NDArray[np.uint8]) -> tuple[tuple[npt.NDArray, ...], tuple[npt.NDArray, ...]]:
+    def _histograms(self, rows: npt.NDArray[np.uint8]) -> tuple[Cells, Cells]:
         cells = rows[:, HEADER_BYTES:].view(np.float32)[:, : 2 * self._buckets]
         row, column = np.nonzero(cells)
         n = cells[row, column].astype(np.float64)

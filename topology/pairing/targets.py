@@ -7,7 +7,6 @@ from collections.abc import Callable
 from topology.model import Kind, Peer, Service
 
 CACHES = frozenset({"redis", "memcached", "valkey", "keydb", "dragonfly", "hazelcast", "ehcache", "infinispan"})
-PROTOCOL_KINDS = {"grpc": "grpc", "apache_dubbo": "dubbo", "dubbo": "dubbo", "connect_rpc": "connect"}
 
 
 Alias = Callable[[str, str], Service | None]
