@@ -57,12 +57,12 @@ def expected(sender: Sender) -> dict[str, tuple[int, int]]:
 def killed_again_and_again(running: Running, sender: Sender, rng: random.Random, times: int) -> None:
     """Kills the product at random moments: most while it works, some after it committed, some while it starts."""
     for number in range(times):
-        long, starting = number % 10 == 3, number % 5 == 4
-        time.sleep(10.2 + rng.random() if long else 0.4 * rng.random())
+        long, starting = number % 20 == 3, number % 5 == 4
+        time.sleep(10.2 + rng.random() if long else 0.3 * rng.random())
         running.kill()
         running.start(wait=not starting)
         if starting:
-            time.sleep(3 * rng.random())
+            time.sleep(2 * rng.random())
     running.wait_ready()
     assert sender.resent > 0
 
@@ -146,25 +146,43 @@ def test_full_disk_is_answered_retryable_and_heals(tmp_path):
         assert calls_of(running) == 6
 
 
-def test_clean_stop_keeps_history_positions_and_examples(tmp_path):
-    """After stop and start the map stands where it stood, with its counts, a pinned node and a trace to open; the
-    journal holds nothing that is counted again."""
-    with product(tmp_path) as running:
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A product that committed ten calls and keeps an example of them."""
+    with product(tmp_path_factory.mktemp("settled")) as running:
         deliver(running, 10, 1)
         assert soon(lambda: running.get("/api/v1/traces"), 40), "an example is kept once its trace is complete"
-        pinned = {ORDERS: {"x": 4321.0, "y": 1234.0}}
-        assert httpx.put(f"{running.http}/api/v1/positions", json=pinned).status_code == 204
-        before = running.get("/api/v1/graph", window="1h")
-        assert running.stop() == 0
-        running.start()
-        after = running.get("/api/v1/graph", window="1h")
-        kept = ("id", "calls", "errors", "x", "y", "p95_ms", "first_seen", "title", "pinned")
-        assert [{k: n[k] for k in kept} for n in after["nodes"]] == [{k: n[k] for k in kept} for n in before["nodes"]]
-        assert {n["id"]: (n["x"], n["y"]) for n in after["nodes"]}[ORDERS] == (4321.0, 1234.0)
-        (trace,) = running.get("/api/v1/traces", service=ORDERS)[:1]
-        spans = running.get(f"/api/v1/traces/{trace['trace_id']}")["spans"]
-        assert [span["service"] for span in spans] == ["web", "web", "orders"]
-        assert after["data_age_s"] > 0
+        yield running
+
+
+def test_clean_stop_keeps_history_positions_and_examples(settled):
+    """After stop and start the map stands where it stood, with its counts, a pinned node and a trace to open."""
+    pinned = {ORDERS: {"x": 4321.0, "y": 1234.0}}
+    assert httpx.put(f"{settled.http}/api/v1/positions", json=pinned).status_code == 204
+    before = settled.get("/api/v1/graph", window="1h")
+    assert settled.stop() == 0
+    settled.start()
+    after = settled.get("/api/v1/graph", window="1h")
+    kept = ("id", "calls", "errors", "x", "y", "p95_ms", "first_seen", "title", "pinned")
+    assert [{k: n[k] for k in kept} for n in after["nodes"]] == [{k: n[k] for k in kept} for n in before["nodes"]]
+    assert {n["id"]: (n["x"], n["y"], n["pinned"]) for n in after["nodes"]}[ORDERS] == (4321.0, 1234.0, True)
+    (trace,) = settled.get("/api/v1/traces", service=ORDERS)[:1]
+    spans = settled.get(f"/api/v1/traces/{trace['trace_id']}")["spans"]
+    assert [span["service"] for span in spans] == ["web", "web", "orders"]
+    assert after["data_age_s"] > 0
+
+
+def test_backup_of_the_running_product_is_a_whole_database(settled, tmp_path):
+    """`synoptic backup` of a running product writes a file from which a second product shows the same."""
+    copy = tmp_path / "data" / "synoptic.duckdb"
+    copy.parent.mkdir()
+    command = [sys.executable, "-m", "app", "backup", str(copy), "--data-dir", str(settled.directory / "data")]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    with duckdb.connect(str(copy), read_only=True) as database:
+        assert database.execute("SELECT count(*) FROM entities").fetchone() > (0,)
+    with product(tmp_path) as second:
+        assert shown(second) == shown(settled)
 
 
 def test_damaged_store_is_set_aside_and_the_product_starts(tmp_path):
@@ -182,22 +200,6 @@ def test_damaged_store_is_set_aside_and_the_product_starts(tmp_path):
         assert len(aside) == 1
         assert aside[0].read_bytes().startswith(b"not a database")
         assert aside[0].name in running.log
-
-
-def test_backup_of_the_running_product_is_a_whole_database(tmp_path):
-    """`synoptic backup` of a running product writes a file from which a second product shows the same."""
-    with product(tmp_path / "one") as running:
-        deliver(running, 10, 1)
-        time.sleep(12)
-        copy = tmp_path / "two" / "data" / "synoptic.duckdb"
-        copy.parent.mkdir(parents=True)
-        command = [sys.executable, "-m", "app", "backup", str(copy), "--data-dir", str(tmp_path / "one" / "data")]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        assert (ended.returncode, ended.stderr) == (0, "")
-        with duckdb.connect(str(copy), read_only=True) as database:
-            assert database.execute("SELECT count(*) FROM entities").fetchone() > (0,)
-        with product(tmp_path / "two") as second:
-            assert shown(second) == shown(running)
 
 
 def test_journal_is_dropped_once_its_rollups_are_committed(tmp_path):

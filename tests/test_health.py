@@ -138,8 +138,8 @@ def test_sentence_of_a_burning_service_has_the_numbers():
         "30-day budget is spent in 4 h. 97.3 % of the failures originate in core."
     )
     assert judged.why_zh == (
-        "快速消耗：最近 1 小时 14.4 % 的调用失败，为预算速率的 144 倍（高于 14.4 倍）；按此速度 30 天预算将在 4 小时后用尽。"
-        "97.3 % 的失败源自 core。"
+        "快速消耗：最近 1 小时 14.4 % 的调用失败，为预算速率的 144 倍（高于 14.4 倍）；"
+        "按此速度 30 天预算将在 4 小时后用尽。97.3 % 的失败源自 core。"
     )
 
 
