@@ -73,33 +73,74 @@ def layout() -> list[Figure]:
     places = arrange(*graph)
     ours = bench_layout.best_s(lambda: arrange(*graph))
     theirs = bench_layout.best_s(lambda: bench_layout.multipartite(graph[0], graph[1], places))
-    return [Figure("layout of 1,000 nodes, seconds", f"{ours:.2f} s", f"{theirs:.2f} s networkx", ours, LAYOUT_BAR_S, at_most=True)]
+    return [
+        Figure(
+            "layout of 1,000 nodes, seconds",
+            f"{ours:.2f} s",
+            f"{theirs:.2f} s networkx",
+            ours,
+            LAYOUT_BAR_S,
+            at_most=True,
+        )
+    ]
 
 
 def push() -> list[Figure]:
     """2,000 viewers, a tick every two seconds."""
-    done = subprocess.run([sys.executable, "-m", "benchmarks.bench_push"], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.bench_push"], stdout=subprocess.PIPE, text=True, check=False
+    )
     found = json.loads(done.stdout.strip().splitlines()[-1])
     ours, others = found["shared"], next(figures for way, figures in found.items() if way != "shared")
     return [
-        Figure("push to 2,000 viewers, cores", f"{ours['core']:.3f}", f"{others['core']:.3f} encoded for each", ours["core"],
-               CORE_BAR, at_most=True),
-        Figure("  delivery, p99 ms", f"{ours['p99_ms']:.0f} ms", f"{others['p99_ms']:.0f} ms", ours["p99_ms"], DELIVERY_BAR_MS,
-               at_most=True),
+        Figure(
+            "push to 2,000 viewers, cores",
+            f"{ours['core']:.3f}",
+            f"{others['core']:.3f} encoded for each",
+            ours["core"],
+            CORE_BAR,
+            at_most=True,
+        ),
+        Figure(
+            "  delivery, p99 ms",
+            f"{ours['p99_ms']:.0f} ms",
+            f"{others['p99_ms']:.0f} ms",
+            ours["p99_ms"],
+            DELIVERY_BAR_MS,
+            at_most=True,
+        ),
     ]
 
 
 def map_() -> list[Figure]:
     """1,000 nodes and 2,500 paths in headless Chromium."""
-    found = {name: figures for name, figures in _maps(1000)}
+    found = dict(_maps(1000))
     ours, naive = found["ours, as it opens"], found["naive, all anew"]
     return [
-        Figure("map of 1,000 nodes, first paint ms", f"{ours['paint_ms']:.0f} ms", f"{naive['paint_ms']:.0f} ms drawn anew",
-               ours["paint_ms"], PAINT_BAR_MS, at_most=True),
-        Figure("  update of 10 %, busy ms", f"{ours['busy_ms']:.1f} ms", f"{naive['busy_ms']:.1f} ms drawn anew", ours["busy_ms"],
-               UPDATE_BAR_MS, at_most=True),
-        Figure("  heap after 1,000 updates", f"{ours['heap_after_mb']:.1f} MB", f"{ours['heap_mb']:.1f} MB before",
-               ours["heap_after_mb"] / ours["heap_mb"], HEAP_BAR, at_most=True),
+        Figure(
+            "map of 1,000 nodes, first paint ms",
+            f"{ours['paint_ms']:.0f} ms",
+            f"{naive['paint_ms']:.0f} ms drawn anew",
+            ours["paint_ms"],
+            PAINT_BAR_MS,
+            at_most=True,
+        ),
+        Figure(
+            "  update of 10 %, busy ms",
+            f"{ours['busy_ms']:.1f} ms",
+            f"{naive['busy_ms']:.1f} ms drawn anew",
+            ours["busy_ms"],
+            UPDATE_BAR_MS,
+            at_most=True,
+        ),
+        Figure(
+            "  heap after 1,000 updates",
+            f"{ours['heap_after_mb']:.1f} MB",
+            f"{ours['heap_mb']:.1f} MB before",
+            ours["heap_after_mb"] / ours["heap_mb"],
+            HEAP_BAR,
+            at_most=True,
+        ),
     ]
 
 
@@ -114,7 +155,8 @@ def _maps(size: int) -> Iterator[tuple[str, dict[str, float]]]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = playwright.chromium.launch(
             executable_path=bench_map.shutil.which("chromium"),
-            args=["--no-sandbox", "--enable-precise-memory-info", "--js-flags=--expose-gc"])
+            args=["--no-sandbox", "--enable-precise-memory-info", "--js-flags=--expose-gc"],
+        )
         for name, script, argument, times in bench_map.ways(size, None, 1000):
             page = browser.new_page(viewport={"width": 1920, "height": 1080})
             page.goto(f"http://127.0.0.1:{server.server_port}/page")
@@ -131,7 +173,13 @@ def visible() -> list[Figure]:
 
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
-    "ingest": ingest, "store": store, "layout": layout, "push": push, "map": map_, "visible": visible}
+    "ingest": ingest,
+    "store": store,
+    "layout": layout,
+    "push": push,
+    "map": map_,
+    "visible": visible,
+}
 
 
 def main(chosen: list[str]) -> int:

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from benchmarks.load import SECOND, Load, load
+from benchmarks.load import Load, load
 from benchmarks.machine import machine
+from benchmarks.simulation import SECOND
 from benchmarks.table import Figure, show
 from collectors.otlp import resources
 from collectors.otlp.decoding import SpanDecoder
 from topology.histogram import ladder
-from topology.pairing import Bounds, Pairing, kernel
+from topology.pairing import Bounds, FailureRules, Pairing, kernel
 from topology.rollup import SeriesTable
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -50,14 +51,19 @@ def arrivals(source: Load, rate: float, spans: int) -> Iterator[tuple[int, list[
 class Ours:
     """Decoder and pairing as the product wires them, with the time each stage takes."""
 
-    decoder: SpanDecoder = field(default_factory=lambda: SpanDecoder(1, 1_000_000))
+    decoder: SpanDecoder = field(default_factory=lambda: SpanDecoder(1, 1_000_000, FailureRules().protected_names))
     spent_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     spans: int = 0
 
     def __post_init__(self) -> None:
         self.series = SeriesTable()
-        self.pairing = Pairing(self.decoder.strings, self._resource, ladder([1_000_000]), horizon_s=HORIZON_S,
-                               bounds=Bounds(max_pending_spans=8_000_000, max_series=50_000))
+        self.pairing = Pairing(
+            self.decoder.strings,
+            self._resource,
+            ladder([1_000_000]),
+            horizon_s=HORIZON_S,
+            bounds=Bounds(max_pending_spans=8_000_000, max_series=50_000),
+        )
         self._harvested_ns = 0
 
     def _resource(self, number: int) -> resources.Resource:
@@ -82,7 +88,9 @@ class Ours:
         pairing.advance(now_ns)
         ticks.append(clock())
         pairing._make_room(2 * columns.used)
-        kernel.arrive_all(int(pairing._state.ctypes.data), int(columns.wide.ctypes.data), int(resolved.ctypes.data), columns.used)
+        kernel.arrive_all(
+            int(pairing._state.ctypes.data), int(columns.wide.ctypes.data), int(resolved.ctypes.data), columns.used
+        )
         pairing._name_new_edges()
         ticks.append(clock())
         if now_ns - self._harvested_ns >= HARVEST_NS:
@@ -137,11 +145,21 @@ def measure(rate: float, plain_spans: int, rounds: int = 3) -> list[Figure]:
     for _ in range(rounds):
         theirs.append(plain(source, plain_spans / (3 * HORIZON_S), plain_spans))
         mine.append(ours(source, rate, spans)[0])
-        print(f"bench_ingest: {1 / mine[-1]:,.0f} against {1 / theirs[-1]:,.0f} spans/CPU-s: "
-              f"{theirs[-1] / mine[-1]:.1f}x", flush=True)
+        print(
+            f"bench_ingest: {1 / mine[-1]:,.0f} against {1 / theirs[-1]:,.0f} spans/CPU-s: "
+            f"{theirs[-1] / mine[-1]:.1f}x",
+            flush=True,
+        )
     quick, slow = sorted(mine)[rounds // 2], sorted(theirs)[rounds // 2]
-    figures = [Figure("bytes to rollups, in process", f"{1 / quick:,.0f} spans/CPU-s", f"{1 / slow:,.0f} plain protobuf loop",
-                      slow / quick, BAR)]
+    figures = [
+        Figure(
+            "bytes to rollups, in process",
+            f"{1 / quick:,.0f} spans/CPU-s",
+            f"{1 / slow:,.0f} plain protobuf loop",
+            slow / quick,
+            BAR,
+        )
+    ]
     _, measured = ours(source, rate, spans, stages=True)
     half = measured.spans / 2
     for stage, spent_s in measured.spent_s.items():

@@ -53,7 +53,7 @@ class Seen:
                 grew.append((now_s, edge["calls"]))
 
     def latencies_s(self, path: tuple[str, str], ends_s: list[float]) -> list[float]:
-        """For every call of a path, by the time it ended, how long it took to be visible; infinite when it never was."""
+        """For every call of a path, how long after its end it was visible; infinite when it never was."""
         found, grew = [], iter(self.grew[path])
         seen_s, calls = 0.0, 0
         for number, end_s in enumerate(sorted(ends_s), 1):
@@ -97,8 +97,12 @@ def call(front: Any, back: Any, random: Random) -> tuple[float, float]:
     parent = front.start_span("GET /visible")
     client = front.start_span("GET", set_span_in_context(parent), SpanKind.CLIENT, {"server.address": "visible-back"})
     server = back.start_span("GET /visible", set_span_in_context(client), SpanKind.SERVER)
-    query = back.start_span("SELECT", set_span_in_context(server), SpanKind.CLIENT,
-                            {"db.system.name": "postgresql", "db.namespace": STORE[1]})
+    query = back.start_span(
+        "SELECT",
+        set_span_in_context(server),
+        SpanKind.CLIENT,
+        {"db.system.name": "postgresql", "db.namespace": STORE[1]},
+    )
     time.sleep(random.uniform(0, 0.02))
     query.end()
     queried_s = time.time()
@@ -141,8 +145,16 @@ def measure(seconds: float) -> list[Figure]:
     for what, path, ends in (("call between services", PAIR, pairs), ("call to a database", STORE, queries)):
         taken = sorted(seen.latencies_s(path, ends))
         p99 = taken[min(len(taken) - 1, int(len(taken) * 0.99))]
-        figures.append(Figure(f"{what} visible, p99 of {len(taken)}", f"{p99:.1f} s", f"p50 {statistics.median(taken):.1f} s",
-                              p99, BAR_S, at_most=True))
+        figures.append(
+            Figure(
+                f"{what} visible, p99 of {len(taken)}",
+                f"{p99:.1f} s",
+                f"p50 {statistics.median(taken):.1f} s",
+                p99,
+                BAR_S,
+                at_most=True,
+            )
+        )
     return figures
 
 

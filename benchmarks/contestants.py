@@ -41,8 +41,12 @@ class Collector:
         """A new process, with room for every span of a run."""
         ports = dict(zip(("grpc", "http", "metrics", "self"), free_ports(4), strict=True))
         environment = {f"{name.upper()}_PORT": str(port) for name, port in ports.items()} | {
-            "GOMAXPROCS": "1", "STORE_TTL": f"{HORIZON_S}s", "STORE_ITEMS": "10000000", "FLUSH": f"{FLUSH_S}s",
-            "CONNECTORS": self._connectors}
+            "GOMAXPROCS": "1",
+            "STORE_TTL": f"{HORIZON_S}s",
+            "STORE_ITEMS": "10000000",
+            "FLUSH": f"{FLUSH_S}s",
+            "CONNECTORS": self._connectors,
+        }
         command = [self._binary, "--config", str(OTELCOL / "config" / "servicegraph.yaml")]
         return start(command, ports, environment, self._folder / "collector.log", SERVER_CORE)
 
@@ -90,7 +94,9 @@ class Synoptic:
         """What its graph of the last five minutes tells."""
         graph = json.loads(_get(server, "web", "/api/v1/graph?window=5m"))
         names = {node["id"]: node["name"] for node in graph["nodes"]}
-        return {(names[edge["source"]], names[edge["target"]]): (edge["calls"], edge["errors"]) for edge in graph["edges"]}
+        return {
+            (names[edge["source"]], names[edge["target"]]): (edge["calls"], edge["errors"]) for edge in graph["edges"]
+        }
 
 
 def quality(server: Server) -> dict[str, Any]:

@@ -1,48 +1,54 @@
-"""Three hundred services and what their instrumentation writes: the cast of the load.
-
-Every kind of span is made a few times by the real SDK, with the attributes of the real instrumentations, and
-encoded by the real exporter; the load then repeats these encodings with new ids and times.
-"""
+"""Three hundred services of a shop: who they are, whom they call, what their resource detectors tell."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import SpanKind, Status, StatusCode
-
-SCOPES = ("io.opentelemetry.tomcat-10.0", "io.opentelemetry.apache-httpclient-5.2", "io.opentelemetry.jdbc",
-          "io.opentelemetry.grpc-1.6", "io.opentelemetry.kafka-clients-2.6")
-WEB, HTTP_CLIENT, JDBC, GRPC, KAFKA = range(5)
-VARIANTS = 8
-EVENT_NS = 0x1122334455667788
 REDIS, BROKER = "redis-main.shop.internal", "kafka.shop.internal"
-DOMAINS = ("cart checkout payment catalog search recommend inventory shipping email ads user auth pricing tax fraud "
-           "review media notify ledger report").split()
-ROLES = "api worker core edge sync feed cron admin batch proxy store query index rules audit v2".split()
-BROWSER = ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
-           "Chrome/128.0.0.0 Safari/537.36")
-STACK = "java.net.SocketTimeoutException: Read timed out\n" + "\n".join(
-    f"\tat com.shop.internal.pkg{k}.Handler{k}.invoke(Handler{k}.java:{k * 13})" for k in range(18))
+DOMAINS = [
+    "cart",
+    "checkout",
+    "payment",
+    "catalog",
+    "search",
+    "recommend",
+    "inventory",
+    "shipping",
+    "email",
+    "ads",
+    "user",
+    "auth",
+    "pricing",
+    "tax",
+    "fraud",
+    "review",
+    "media",
+    "notify",
+    "ledger",
+    "report",
+]
+ROLES = [
+    "api",
+    "worker",
+    "core",
+    "edge",
+    "sync",
+    "feed",
+    "cron",
+    "admin",
+    "batch",
+    "proxy",
+    "store",
+    "query",
+    "index",
+    "rules",
+    "audit",
+    "v2",
+]
 JAVA = "/usr/lib/jvm/java-21-amazon-corretto/bin/java"
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """An encoded span without ids and times: the fields before the times, those after them, and where in the
-    latter the time of an event is (-1 for none)."""
-
-    scope: int
-    attributes: int
-    head: bytes
-    tail: bytes
-    event_at: int
 
 
 @dataclass(frozen=True)
@@ -88,201 +94,55 @@ def _member(index: int, names: list[str], random: Random) -> Member:
         callees = tuple(sorted(random.sample(after, min(len(after), random.randint(0, 4)))))
     domain = names[index].split("-")[0]
     version = random.randint(1, 3)
-    routes = tuple(f"/api/v{version}/{domain}/{rest}" for rest in ("items/{id}", "list", "{id}/detail", "bulk", "status"))
+    routes = tuple(
+        f"/api/v{version}/{domain}/{rest}" for rest in ("items/{id}", "list", "{id}/detail", "bulk", "status")
+    )
     database = random.choice(("postgresql", "mysql", "mongodb")) if index > 2 else ""
     return Member(names[index], callees, database, routes, _resource(index, names[index], random))
 
 
-def _hex(random: Random, digits: int) -> str:
+def hexadecimal(random: Random, digits: int) -> str:
+    """So many random hexadecimal digits."""
     return f"{random.getrandbits(4 * digits):0{digits}x}"
 
 
 def _resource(index: int, name: str, random: Random) -> dict[str, Any]:
     """What the agent and its Kubernetes, AWS, host and process detectors tell."""
-    uid = "-".join(_hex(random, n) for n in (8, 4, 4, 4, 12))
+    uid = "-".join(hexadecimal(random, n) for n in (8, 4, 4, 4, 12))
     node = f"ip-10-4-{index % 250}-17"
     return {
-        "service.name": name, "service.namespace": "shop", "service.version": f"2.{index}.{random.randint(0, 30)}",
-        "service.instance.id": uid, "deployment.environment.name": "production",
-        "telemetry.sdk.name": "opentelemetry", "telemetry.sdk.language": "java", "telemetry.sdk.version": "1.45.0",
-        "k8s.cluster.name": "prod-eu-west-1", "k8s.namespace.name": "shop", "k8s.deployment.name": name,
-        "k8s.pod.name": f"{name}-{_hex(random, 10)}-{_hex(random, 5)}", "k8s.pod.uid": uid,
-        "k8s.node.name": f"{node}.eu-west-1.compute.internal", "k8s.container.name": name,
-        "container.id": _hex(random, 64), "container.image.tags": [f"2.{index}.1", "latest"],
+        "service.name": name,
+        "service.namespace": "shop",
+        "service.version": f"2.{index}.{random.randint(0, 30)}",
+        "service.instance.id": uid,
+        "deployment.environment.name": "production",
+        "telemetry.sdk.name": "opentelemetry",
+        "telemetry.sdk.language": "java",
+        "telemetry.sdk.version": "1.45.0",
+        "k8s.cluster.name": "prod-eu-west-1",
+        "k8s.namespace.name": "shop",
+        "k8s.deployment.name": name,
+        "k8s.pod.name": f"{name}-{hexadecimal(random, 10)}-{hexadecimal(random, 5)}",
+        "k8s.pod.uid": uid,
+        "k8s.node.name": f"{node}.eu-west-1.compute.internal",
+        "k8s.container.name": name,
+        "container.id": hexadecimal(random, 64),
+        "container.image.tags": [f"2.{index}.1", "latest"],
         "container.image.name": f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/{name}",
-        "cloud.provider": "aws", "cloud.platform": "aws_eks", "cloud.region": "eu-west-1",
-        "cloud.availability_zone": f"eu-west-1{'ab'[index % 2]}", "cloud.account.id": "123456789012",
-        "host.name": node, "host.id": f"i-{_hex(random, 17)}", "host.arch": "amd64", "host.type": "m6i.2xlarge",
-        "os.type": "linux", "os.description": "Linux 6.1.112-124.190.amzn2023.x86_64 #1 SMP PREEMPT_DYNAMIC",
-        "process.pid": random.randint(1, 40000), "process.executable.path": JAVA,
-        "process.runtime.name": "OpenJDK Runtime Environment", "process.runtime.version": "21.0.4+7-LTS",
+        "cloud.provider": "aws",
+        "cloud.platform": "aws_eks",
+        "cloud.region": "eu-west-1",
+        "cloud.availability_zone": f"eu-west-1{'ab'[index % 2]}",
+        "cloud.account.id": "123456789012",
+        "host.name": node,
+        "host.id": f"i-{hexadecimal(random, 17)}",
+        "host.arch": "amd64",
+        "host.type": "m6i.2xlarge",
+        "os.type": "linux",
+        "os.description": "Linux 6.1.112-124.190.amzn2023.x86_64 #1 SMP PREEMPT_DYNAMIC",
+        "process.pid": random.randint(1, 40000),
+        "process.executable.path": JAVA,
+        "process.runtime.name": "OpenJDK Runtime Environment",
+        "process.runtime.version": "21.0.4+7-LTS",
         "process.command_line": f"{JAVA} -Xmx2g -XX:+UseG1GC -javaagent:/otel/opentelemetry-javaagent.jar -jar app.jar",
     }
-
-
-class _Keep(SpanExporter):
-    """Holds the spans that ended last."""
-
-    def __init__(self) -> None:
-        self.spans: list[ReadableSpan] = []
-
-    def export(self, spans: Any) -> SpanExportResult:
-        """Keeps them."""
-        self.spans += spans
-        return SpanExportResult.SUCCESS
-
-
-class Workshop:
-    """Makes the templates of a fleet, each kind of span once, when it is first asked for."""
-
-    def __init__(self, fleet: list[Member], random: Random) -> None:
-        self.fleet, self._random = fleet, random
-        self._made: dict[tuple[Any, ...], list[Template]] = {}
-        self._kept = _Keep()
-        self._tracers = [self._tracers_of(member) for member in fleet]
-
-    def _tracers_of(self, member: Member) -> list[Any]:
-        provider = TracerProvider(resource=Resource(member.resource), shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(self._kept))
-        return [provider.get_tracer(scope, "2.8.0-alpha") for scope in SCOPES]
-
-    def opening(self, index: int) -> tuple[bytes, list[bytes]]:
-        """The encoded resource of a service, and the encoded scope of each of its instrumentations."""
-        resource, scopes = b"", []
-        for tracer in self._tracers[index]:
-            tracer.start_span("x").end()
-            sent = encode_spans([self._kept.spans.pop()]).resource_spans[0]
-            resource = sent.resource.SerializeToString()
-            scopes.append(sent.scope_spans[0].scope.SerializeToString())
-        return resource, scopes
-
-    def _of(self, key: tuple[Any, ...], index: int, scope: int, kind: SpanKind, failed: bool,
-            describe: Callable[[Random], tuple[str, dict[str, Any]]]) -> Template:
-        made = self._made.get(key)
-        if made is None:
-            made = [self._template(index, scope, kind, failed, *describe(self._random)) for _ in range(VARIANTS)]
-            self._made[key] = made
-        return self._random.choice(made)
-
-    def _template(self, index: int, scope: int, kind: SpanKind, failed: bool, name: str,
-                  attributes: dict[str, Any]) -> Template:
-        number = self._random.randint(1, 200)
-        attributes |= {"thread.id": number + 20, "thread.name": f"http-nio-8080-exec-{number}"}
-        span = self._tracers[index][scope].start_span(name, kind=kind, attributes=attributes, start_time=1)
-        if failed:
-            told = {"exception.type": "java.net.SocketTimeoutException", "exception.message": "Read timed out",
-                    "exception.stacktrace": STACK}
-            span.add_event("exception", told, timestamp=EVENT_NS)
-            span.set_status(Status(StatusCode.ERROR, "Read timed out"))
-        span.end(2)
-        message = encode_spans([self._kept.spans.pop()]).resource_spans[0].scope_spans[0].spans[0]
-        head = type(message)(name=message.name, kind=message.kind).SerializeToString()
-        for field in ("trace_id", "span_id", "parent_span_id", "start_time_unix_nano", "end_time_unix_nano", "name", "kind"):
-            message.ClearField(field)
-        tail = message.SerializeToString()
-        return Template(scope, len(message.attributes), head, tail, tail.find(EVENT_NS.to_bytes(8, "little")))
-
-    def http_server(self, index: int, failed: bool) -> Template:
-        """A request served."""
-        member = self.fleet[index]
-        method, route = self._random.choice(("GET", "GET", "GET", "POST", "PUT", "DELETE")), self._random.choice(member.routes)
-
-        def describe(random: Random) -> tuple[str, dict[str, Any]]:
-            return f"{method} {route}", {
-                "http.request.method": method, "http.route": route, "url.scheme": "http",
-                "url.path": route.replace("{id}", str(random.randint(1, 10**7))),
-                "server.address": member.host, "server.port": 8080, "client.address": _address(random),
-                "network.peer.address": _address(random), "network.peer.port": random.randint(32768, 60000),
-                "network.protocol.version": "1.1", "http.response.status_code": 500 if failed else 200,
-                "user_agent.original": BROWSER if index < 3 else "Apache-HttpClient/5.3 (Java/21.0.4)"}
-
-        return self._of(("server", index, method, route, failed), index, WEB, SpanKind.SERVER, failed, describe)
-
-    def http_client(self, index: int, callee: int, failed: bool) -> Template:
-        """A request sent."""
-        host, domain = self.fleet[callee].host, self.fleet[callee].domain
-
-        def describe(random: Random) -> tuple[str, dict[str, Any]]:
-            return "GET", {
-                "http.request.method": "GET", "server.address": host, "server.port": 8080,
-                "url.full": f"http://{host}:8080/api/v1/{domain}/items/{random.randint(1, 10**7)}?currency=EUR",
-                "network.protocol.version": "1.1", "network.peer.address": _address(random), "network.peer.port": 8080,
-                "http.response.status_code": 500 if failed else 200, "http.request.resend_count": 0}
-
-        return self._of(("client", index, callee, failed), index, HTTP_CLIENT, SpanKind.CLIENT, failed, describe)
-
-    def grpc(self, index: int, callee: int, server: bool, failed: bool) -> Template:
-        """A gRPC call, from either side."""
-        called = self.fleet[callee]
-        method = self._random.choice(("list", "get", "bulk")) if server else "list"
-
-        def describe(random: Random) -> tuple[str, dict[str, Any]]:
-            return f"{called.rpc}/{method}", {
-                "rpc.system": "grpc", "rpc.service": called.rpc, "rpc.method": method, "server.address": called.host,
-                "server.port": 8080, "network.type": "ipv4", "network.transport": "tcp",
-                "network.peer.address": _address(random), "network.peer.port": random.randint(32768, 60000),
-                "rpc.grpc.status_code": 2 if failed else 0}
-
-        kind = SpanKind.SERVER if server else SpanKind.CLIENT
-        return self._of(("grpc", index, callee, method, server, failed), index, GRPC, kind, failed, describe)
-
-    def message(self, index: int, callee: int, consumer: bool, failed: bool) -> Template:
-        """A message sent to, or taken from, the topic of the callee."""
-        name = self.fleet[callee].name
-        operation, kind = ("process", SpanKind.CONSUMER) if consumer else ("publish", SpanKind.PRODUCER)
-
-        def describe(random: Random) -> tuple[str, dict[str, Any]]:
-            own = {"messaging.consumer.group.name": name} if consumer else {"server.address": BROKER, "server.port": 9092}
-            return f"{name}.events {operation}", own | {
-                "messaging.system": "kafka", "messaging.destination.name": f"{name}.events",
-                "messaging.operation.name": operation, "messaging.operation.type": "process" if consumer else "send",
-                "messaging.client.id": f"{operation}-{self.fleet[index].name}-1",
-                "messaging.kafka.message.key": _hex(random, 12), "messaging.kafka.offset": random.getrandbits(31),
-                "messaging.destination.partition.id": str(random.randint(0, 31)),
-                "messaging.message.body.size": random.randint(100, 9000)}
-
-        return self._of(("kafka", index, callee, consumer, failed), index, KAFKA, kind, failed, describe)
-
-    def query(self, index: int, failed: bool) -> Template:
-        """A statement to the service's own database."""
-        member = self.fleet[index]
-        operation, table = self._random.choice(("SELECT", "INSERT", "UPDATE")), f"{member.domain}_orders"
-
-        def describe(random: Random) -> tuple[str, dict[str, Any]]:
-            return f"{operation} {table}", {
-                "db.system.name": member.database, "db.namespace": f"{member.domain}db", "db.operation.name": operation,
-                "db.collection.name": table, "db.query.summary": f"{operation} orders",
-                "db.query.text": f"{operation} o.id, o.total, o.currency, o.created_at FROM {table} o WHERE "
-                                 "o.customer_id = ? AND o.state IN (?, ?, ?) ORDER BY o.created_at DESC LIMIT ?",
-                "server.address": f"{member.database}-{member.domain}.shop.internal", "server.port": 5432,
-                "network.peer.address": "10.9.0.7", "network.peer.port": 5432}
-
-        return self._of(("query", index, operation, failed), index, JDBC, SpanKind.CLIENT, failed, describe)
-
-    def cached(self, index: int) -> Template:
-        """A look into the cache."""
-        operation = self._random.choice(("GET", "SET", "HGETALL"))
-
-        def describe(random: Random) -> tuple[str, dict[str, Any]]:
-            return operation, {
-                "db.system.name": "redis", "db.namespace": "0", "db.operation.name": operation,
-                "db.query.text": f"{operation} session:{_hex(random, 24)}", "server.address": REDIS, "server.port": 6379,
-                "network.peer.address": "10.9.0.9", "network.peer.port": 6379, "network.transport": "tcp",
-                "network.type": "ipv4"}
-
-        return self._of(("cached", index, operation), index, JDBC, SpanKind.CLIENT, False, describe)
-
-    def internal(self, index: int) -> Template:
-        """Work inside the service."""
-        member = self.fleet[index]
-
-        def describe(random: Random) -> tuple[str, dict[str, Any]]:
-            name = f"com.shop.{member.name.replace('-', '.')}.Service.handle"
-            return f"{member.domain.title()}Service.handle", {
-                "code.function.name": name, "code.line.number": random.randint(1, 900)}
-
-        return self._of(("internal", index), index, WEB, SpanKind.INTERNAL, False, describe)
-
-
-def _address(random: Random) -> str:
-    return f"10.4.{random.randint(1, 60)}.{random.randint(1, 250)}"

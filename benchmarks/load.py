@@ -13,9 +13,8 @@ import heapq
 import json
 import struct
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,13 +22,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.fleet import REDIS, SCOPES, Template, Workshop, members
+from benchmarks.simulation import SECOND, Made, Simulation
+from benchmarks.workshop import SCOPES, Workshop
 
 FOLDER = Path(__file__).parent.parent / "build" / "load"
 BATCH, FLUSH_S = 512, 5.0
-LOST, LATE = 0.01, 0.05
-MS, SECOND = 1_000_000, 1_000_000_000
-VERSION = 1
+LATE = 0.05
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -48,182 +47,55 @@ class Recipe:
         return FOLDER / "-".join(f"{name}{value}" for name, value in asdict(self).items())
 
 
-@dataclass
-class Made:
-    """A span on its way: what it looks like, whose child it is, when it was, and whether it will be lost."""
-
-    service: int
-    template: Template
-    trace: bytes
-    id: bytes
-    parent: bytes
-    start_ns: int
-    end_ns: int
-    lost: bool
-
-
-@dataclass
-class Truth:
-    """Calls by (caller, callee, protocol): all that happened, and those of which every span is in the load."""
-
-    calls: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    whole: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    whole_errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-
-    def add(self, caller: str, callee: str, protocol: str, failed: bool, *spans: Made) -> None:
-        """Writes one call down."""
-        key = (caller, callee, protocol)
-        self.calls[key] += 1
-        self.errors[key] += failed
-        if not any(span.lost for span in spans):
-            self.whole[key] += 1
-            self.whole_errors[key] += failed
-
-    def rows(self) -> list[list[Any]]:
-        """One row a path: caller, callee, protocol, calls, errors, whole calls, whole errors."""
-        return [[*key, n, self.errors[key], self.whole[key], self.whole_errors[key]] for key, n in sorted(self.calls.items())]
-
-
-class Simulation:
-    """Requests of users, one trace at a time."""
+class Exporters:
+    """The batching exporters of all services: a request goes out when it is full or five seconds old, or late."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self.random = Random(recipe.seed)
-        self.fleet = members(recipe.services, self.random)
-        self.workshop = Workshop(self.fleet, self.random)
-        self.truth = Truth()
-        self._spans: list[Made] = []
-        self._left = 0
+        self._random = Random(recipe.seed + 1)
+        self._waiting: dict[int, list[Made]] = {}
+        self._sent: list[tuple[float, int, list[Made]]] = []
+        self._flushes = 0
 
-    def trace(self, at_ns: int) -> list[Made]:
-        """Everything one request of a user sets off."""
-        self._spans, self._left = [], self.random.randint(20, 60)
-        self._trace = self.random.randbytes(16)
-        root, failed = self._serve(self.random.choice((0, 0, 1)), b"", at_ns, 0, "http")
-        self.truth.add("user", self.fleet[root.service].name, "http", failed, root)
-        return self._spans
+    def end(self, span: Made, now_s: float) -> None:
+        """A span has ended."""
+        batch = self._waiting.setdefault(span.service, [])
+        batch.append(span)
+        if len(batch) == BATCH:
+            self._flush(span.service, now_s)
 
-    def _took(self, mu: float) -> int:
-        return int(self.random.lognormvariate(mu, 0.9) * MS)
+    def _flush(self, service: int, now_s: float) -> None:
+        late_s = self._random.uniform(2, 25) if self._random.random() < LATE else 0.0
+        self._flushes += 1
+        at_s = now_s + late_s + self._random.uniform(0, 0.05)
+        heapq.heappush(self._sent, (at_s, self._flushes, self._waiting.pop(service)))
 
-    def _span(self, service: int, template: Template, parent: bytes, start_ns: int) -> Made:
-        span = Made(service, template, self._trace, self.random.randbytes(8), parent, start_ns, start_ns,
-                    self.random.random() < LOST)
-        self._spans.append(span)
-        self._left -= 1
-        return span
-
-    def _serve(self, service: int, parent: bytes, at_ns: int, depth: int, protocol: str) -> tuple[Made, bool]:
-        failed = self.random.random() < 0.012
-        shop = self.workshop
-        if protocol == "http":
-            template = shop.http_server(service, failed)
-        elif protocol == "grpc":
-            template = shop.grpc(service, service, True, failed)
-        else:
-            template = shop.message(service, service, True, failed)
-        span = self._span(service, template, parent, at_ns)
-        now_ns = self._work(span, at_ns + self._took(0))
-        for callee in self._callees(service, depth):
-            if self._left < 2:
-                break
-            now_ns = self._call(span, callee, now_ns, depth)
-        span.end_ns = now_ns + self._took(0)
-        return span, failed
-
-    def _callees(self, service: int, depth: int) -> list[int]:
-        callees = self.fleet[service].callees
-        if not callees or depth >= 8:
-            return []
-        return self.random.sample(callees, 1 if service < 2 else self.random.randint(1, min(4, len(callees))))
-
-    def _work(self, span: Made, now_ns: int) -> int:
-        """What a service does itself: some code, its database, the cache."""
-        service = span.service
-        if self.random.random() < 0.33 and self._left > 0:
-            inside = self._span(service, self.workshop.internal(service), span.id, now_ns)
-            inside.end_ns = now_ns + self._took(0)
-        if service < 3:
-            return now_ns
-        for _ in range(self.random.choice((0, 1, 1, 2))):
-            if self._left > 0:
-                now_ns = self._query(span, now_ns)
-        if self.random.random() < 0.5 and self._left > 0:
-            look = self._span(service, self.workshop.cached(service), span.id, now_ns)
-            look.end_ns = now_ns = now_ns + self._took(-1)
-            self.truth.add(self.fleet[service].name, REDIS, "redis", False, look)
-        return now_ns
-
-    def _query(self, span: Made, now_ns: int) -> int:
-        member, failed = self.fleet[span.service], self.random.random() < 0.003
-        query = self._span(span.service, self.workshop.query(span.service, failed), span.id, now_ns)
-        query.end_ns = now_ns + self._took(0.8)
-        self.truth.add(member.name, f"{member.domain}db", member.database, failed, query)
-        return query.end_ns
-
-    def _call(self, caller: Made, callee: int, now_ns: int, depth: int) -> int:
-        service, chance = caller.service, self.random.random()
-        if chance < 0.1 and service > 2:
-            return self._publish(caller, callee, now_ns, depth)
-        protocol = "grpc" if chance < 0.5 else "http"
-        client = self._span(service, self._client(service, callee, protocol, False), caller.id, now_ns)
-        network_ns = self.random.randint(100_000, 900_000)
-        server, failed = self._serve(callee, client.id, now_ns + network_ns, depth + 1, protocol)
-        if failed:
-            client.template = self._client(service, callee, protocol, True)
-        client.end_ns = server.end_ns + network_ns
-        self.truth.add(self.fleet[service].name, self.fleet[callee].name, protocol, failed, client, server)
-        return client.end_ns
-
-    def _client(self, service: int, callee: int, protocol: str, failed: bool) -> Template:
-        if protocol == "grpc":
-            return self.workshop.grpc(service, callee, False, failed)
-        return self.workshop.http_client(service, callee, failed)
-
-    def _publish(self, caller: Made, callee: int, now_ns: int, depth: int) -> int:
-        """A message is sent and, later, taken: two calls, with the topic between them."""
-        own, other = self.fleet[caller.service].name, self.fleet[callee].name
-        sent = self._span(caller.service, self.workshop.message(caller.service, callee, False, False), caller.id, now_ns)
-        sent.end_ns = now_ns + self._took(-0.5)
-        taken, failed = self._serve(callee, sent.id, now_ns + self._took(2.5), depth + 1, "kafka")
-        self.truth.add(own, f"{other}.events", "kafka", False, sent)
-        self.truth.add(f"{other}.events", other, "kafka", failed, taken)
-        return sent.end_ns
+    def due(self, now_s: float) -> Iterator[list[Made]]:
+        """What goes out until `now_s`, in order."""
+        for service, batch in list(self._waiting.items()):
+            if batch[0].end_ns / SECOND < now_s - FLUSH_S:
+                self._flush(service, now_s)
+        while self._sent and self._sent[0][0] <= now_s:
+            yield heapq.heappop(self._sent)[2]
 
 
 def batches(simulation: Simulation, recipe: Recipe) -> Iterator[list[Made]]:
-    """The spans in the order in which batching exporters send them, some of them late, lost ones left out."""
-    random = Random(recipe.seed + 1)
+    """The spans in the order in which they are sent, lost ones left out."""
+    exporters = Exporters(recipe)
     ended: list[tuple[int, int, Made]] = []
-    sent: list[tuple[float, int, list[Made]]] = []
-    waiting: dict[int, list[Made]] = {}
-    made, order, now_s = 0, 0, 0.0
-
-    def flush(service: int, at_s: float) -> None:
-        late_s = random.uniform(2, 25) if random.random() < LATE else 0.0
-        heapq.heappush(sent, (at_s + late_s + random.uniform(0, 0.05), len(sent) + order, waiting.pop(service)))
-
-    while made < recipe.spans or ended or waiting:
-        if made < recipe.spans:
-            for span in simulation.trace(int(now_s * SECOND)):
-                made, order = made + 1, order + 1
-                if not span.lost:
-                    heapq.heappush(ended, (span.end_ns, order, span))
-            now_s = made / recipe.rate
-        else:
-            now_s += FLUSH_S
+    made = 0
+    while made < recipe.spans:
+        for span in simulation.trace(int(made / recipe.rate * SECOND)):
+            made += 1
+            if not span.lost:
+                heapq.heappush(ended, (span.end_ns, made, span))
+        now_s = made / recipe.rate
         while ended and ended[0][0] <= now_s * SECOND:
-            span = heapq.heappop(ended)[2]
-            waiting.setdefault(span.service, []).append(span)
-            if len(waiting[span.service]) == BATCH:
-                flush(span.service, now_s)
-        for service in [s for s, spans in waiting.items() if spans[0].end_ns / SECOND < now_s - FLUSH_S]:
-            flush(service, now_s)
-        while sent and sent[0][0] <= now_s:
-            yield heapq.heappop(sent)[2]
-    while sent:
-        yield heapq.heappop(sent)[2]
+            exporters.end(heapq.heappop(ended)[2], now_s)
+        yield from exporters.due(now_s)
+    while ended:
+        exporters.end(heapq.heappop(ended)[2], now_s)
+    yield from exporters.due(now_s + 2 * FLUSH_S)
+    yield from exporters.due(now_s + 100)
 
 
 def _varint(n: int) -> bytes:
@@ -297,7 +169,7 @@ def make(recipe: Recipe) -> None:
     """Writes the files of a load."""
     began_s = time.monotonic()
     recipe.path.parent.mkdir(parents=True, exist_ok=True)
-    simulation = Simulation(recipe)
+    simulation = Simulation(recipe.services, recipe.seed)
     writer = Writer(simulation.workshop)
     requests = attributes = 0
     with Path(f"{recipe.path}.bin").open("wb") as file:
@@ -308,17 +180,25 @@ def make(recipe: Recipe) -> None:
     np.array(writer.times, "<i8").tofile(f"{recipe.path}.times")
     np.array(writer.traces, "<i8").tofile(f"{recipe.path}.traces")
     spans_sent = len(writer.traces)
-    truth = {"spans": spans_sent, "requests": requests, "duration_s": recipe.spans / recipe.rate,
-             "bytes_a_span": round(writer.bytes / spans_sent, 1), "attributes_a_span": round(attributes / spans_sent, 2),
-             "paths": simulation.truth.rows()}
+    truth = {
+        "spans": spans_sent,
+        "requests": requests,
+        "duration_s": recipe.spans / recipe.rate,
+        "bytes_a_span": round(writer.bytes / spans_sent, 1),
+        "attributes_a_span": round(attributes / spans_sent, 2),
+        "paths": simulation.truth.rows(),
+    }
     Path(f"{recipe.path}.json").write_text(json.dumps(truth))
-    print(f"load: {spans_sent:,} spans in {requests:,} requests, {truth['bytes_a_span']} bytes and "
-          f"{truth['attributes_a_span']} attributes a span, {time.monotonic() - began_s:.0f} s", flush=True)
+    print(
+        f"load: {spans_sent:,} spans in {requests:,} requests, {truth['bytes_a_span']} bytes and "
+        f"{truth['attributes_a_span']} attributes a span, {time.monotonic() - began_s:.0f} s",
+        flush=True,
+    )
 
 
 @dataclass(frozen=True)
 class Load:
-    """A load in memory. `truth` is described by `Truth.rows`; `summary` are the other figures of its `.json`."""
+    """A load in memory. `summary` is its `.json`; the rows of `paths` in it are those of `Truth.rows`."""
 
     path: Path
     content: npt.NDArray[np.uint8]
@@ -337,7 +217,7 @@ class Load:
         return float(self.summary["duration_s"])
 
     def lap(self, shift_ns: int, lap: int, most: int | None = None) -> list[bytes]:
-        """The requests (the first `most`) with every time moved by `shift_ns` and trace ids of their own for each `lap`."""
+        """The requests (the first `most`), every time moved by `shift_ns`, with other trace ids in each `lap`."""
         content = self.content.copy()
         moved = np.fromfile(f"{self.path}.times", "<i8")
         _patch(content, moved, lambda words: words + np.uint64(shift_ns))
@@ -366,7 +246,9 @@ def load(recipe: Recipe | None = None) -> Load:
         at += 4 + size
     traces = np.fromfile(f"{recipe.path}.traces", "<i8")
     before = np.searchsorted(traces, [first for first, _ in bounds]).tolist()
-    return Load(recipe.path, content, bounds, [*before, len(traces)], json.loads(Path(f"{recipe.path}.json").read_text()))
+    return Load(
+        recipe.path, content, bounds, [*before, len(traces)], json.loads(Path(f"{recipe.path}.json").read_text())
+    )
 
 
 def main() -> None:

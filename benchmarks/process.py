@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +26,10 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def pinned(core: int) -> Callable[[], None] | None:
-    """What makes a child stay on one core; None on a machine with only one."""
+def pinned(core: int | None) -> list[str]:
+    """What to put before a command so that it stays on one core; nothing for None or on a machine with only one."""
     cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        return None
-    return lambda: os.sched_setaffinity(0, {cores[core % len(cores)]})
+    return [] if core is None or len(cores) < 2 else ["taskset", "--cpu-list", str(cores[core % len(cores)])]
 
 
 @dataclass
@@ -62,12 +60,14 @@ class Server:
             self.process.wait()
 
 
-def start(command: Sequence[str], ports: Mapping[str, int], environment: Mapping[str, str], log: Path,
-          core: int | None = None) -> Server:
+def start(
+    command: Sequence[str], ports: Mapping[str, int], environment: Mapping[str, str], log: Path, core: int | None = None
+) -> Server:
     """Starts a server and waits until it listens on all of its ports; RuntimeError when it does not."""
     with log.open("ab") as errors:
-        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=errors, stderr=errors,  # noqa: PLW1509
-                                   preexec_fn=None if core is None else pinned(core))
+        process = subprocess.Popen(
+            [*pinned(core), *command], env={**os.environ, **environment}, stdout=errors, stderr=errors
+        )
     server = Server(process, ports)
     for port in ports.values():
         _wait_for(port, server, log)

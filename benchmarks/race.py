@@ -1,11 +1,12 @@
 """The race: one load into a real OpenTelemetry collector and into Synoptic, in turn; spans per CPU second of each.
 
 The collector runs its service-graph and span-metrics connectors, Synoptic runs as `synoptic serve` starts it, with its
-journal and its page. A run's CPU time (user and system, of the server process) counts from before the first request
-until the answer is complete: every span expired, every window counted, every call in the answer. Both answers are
-compared with each other, edge by edge, and ours with the truth. The sender has another core and decodes nothing.
+journal and its page. Both know their services when the clock starts: one lap of the load has gone before. A run's CPU
+time (user and system, of the server process) counts from the first request after that until the answer is complete:
+every span expired, every window counted, every call in the answer. Both answers are compared with each other, edge by
+edge, and ours with the truth. The sender has another core and decodes nothing.
 
-usage: python -m benchmarks.race [--runs 3] [--laps 4] [--protocols grpc,http] [--sync]
+usage: python -m benchmarks.race [--runs 3] [--laps 3] [--protocols grpc,http] [--sync]
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
 from benchmarks.contestants import ROOT, SENDER_CORE, Calls, Collector, Synoptic, quality, sender, without_queues
-from benchmarks.load import SECOND, Load, load
+from benchmarks.load import Load, load
 from benchmarks.machine import machine
 from benchmarks.process import Server, pinned
+from benchmarks.simulation import SECOND
 from benchmarks.table import Figure, show
 
 BARS = {"grpc": 5.0, "http": 8.0}
+WARM_S = 12.0
+"""After the lap that makes names and series known, and the first commit of them."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +51,28 @@ class Run:
         return self.spans / self.cpu_s
 
 
-def warm_up(server: Server) -> None:
-    """One request of its own, so that nothing is loaded or compiled under the clock."""
-    request = ExportTraceServiceRequest()
-    resource_spans = request.resource_spans.add()
-    attribute = resource_spans.resource.attributes.add(key="service.name")
-    attribute.value.string_value = "warm-up"
-    now_ns = time.time_ns()
-    spans = resource_spans.scope_spans.add().spans
-    for number, kind in enumerate((2, 3, 1), 1):
-        spans.add(trace_id=b"w" * 16, span_id=bytes([number] * 8), parent_span_id=b"" if number == 1 else b"\x01" * 8, kind=kind,
-                  name="warm-up", start_time_unix_nano=now_ns, end_time_unix_nano=now_ns + 1)
-    url = f"http://127.0.0.1:{server.ports['http']}/v1/traces"
-    headers = {"Content-Type": "application/x-protobuf"}
-    urllib.request.urlopen(urllib.request.Request(url, request.SerializeToString(), headers), timeout=30).close()
-
-
 def send(source: Load, server: Server, protocol: str, laps: int, *more: str, begin_s: float | None = None) -> float:
     """Sends the load; how long that took. RuntimeError when a request was refused."""
     span_s = source.duration_s
     begin_ns = int((begin_s or time.time() - laps * span_s - 1) * SECOND)
-    command = [str(sender()), "-protocol", protocol, "-address", f"127.0.0.1:{server.ports[protocol]}", "-load", str(source.path),
-               "-laps", str(laps), "-begin", str(begin_ns), "-span", f"{span_s}s", *more]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, preexec_fn=pinned(SENDER_CORE))  # noqa: PLW1509
+    command = [
+        *pinned(SENDER_CORE),
+        str(sender()),
+        "-protocol",
+        protocol,
+        "-address",
+        f"127.0.0.1:{server.ports[protocol]}",
+        "-load",
+        str(source.path),
+        "-laps",
+        str(laps),
+        "-begin",
+        str(begin_ns),
+        "-span",
+        f"{span_s}s",
+        *more,
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     told = json.loads(done.stdout)
     if told["failed"]:
         raise RuntimeError(f"{told['failed']} of {told['requests']} requests were refused")
@@ -80,32 +80,37 @@ def send(source: Load, server: Server, protocol: str, laps: int, *more: str, beg
 
 
 def run(side: Collector | Synoptic, source: Load, protocol: str, laps: int) -> Run:
-    """One run of one side."""
+    """One run of one side: a lap to warm it up, and after a pause the laps that count."""
     server = side.start()
     try:
-        warm_up(server)
-        time.sleep(2.5)
+        send(source, server, protocol, 1, begin_s=time.time() - (laps + 1) * source.duration_s - WARM_S - 5)
+        time.sleep(WARM_S)
         before_s = server.cpu_s
-        wall_s = send(source, server, protocol, laps)
+        wall_s = send(source, server, protocol, laps, "-first", "1")
         sending_s = server.cpu_s - before_s
         time.sleep(side.wait_s)
         cpu_s = server.cpu_s - before_s
         peak_mib = server.memory_mib("VmHWM")
         if isinstance(side, Synoptic):
             counted = quality(server)
-            if counted["spans"] - 3 != source.spans * laps:
-                raise RuntimeError(f"{source.spans * laps} spans sent, counted {counted}")
+            if counted["spans"] != source.spans * (laps + 1):
+                raise RuntimeError(f"{source.spans * (laps + 1)} spans sent, counted {counted}")
         found = Run(source.spans * laps, cpu_s, sending_s, wall_s, peak_mib, side.calls(server))
     finally:
         server.stop()
-    print(f"race: {side.name:9} {protocol} {found.rate:>9,.0f} spans/CPU-s   cpu {cpu_s:.2f} s ({sending_s:.2f} while sending)   "
-          f"wall {wall_s:.1f} s   peak {peak_mib:.0f} MiB", flush=True)
+    print(
+        f"race: {side.name:9} {protocol} {found.rate:>9,.0f} spans/CPU-s   cpu {cpu_s:.2f} s "
+        f"({sending_s:.2f} while sending)   wall {wall_s:.1f} s   peak {peak_mib:.0f} MiB",
+        flush=True,
+    )
     return found
 
 
 def differences(theirs: Calls, ours: Calls) -> dict[tuple[str, str], tuple[object, object]]:
     """Where two answers differ."""
-    return {key: (theirs.get(key), ours.get(key)) for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key)}
+    return {
+        key: (theirs.get(key), ours.get(key)) for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key)
+    }
 
 
 def compare(source: Load, laps: int, theirs: Calls, ours: Calls) -> list[str]:
@@ -119,13 +124,18 @@ def compare(source: Load, laps: int, theirs: Calls, ours: Calls) -> list[str]:
     truth: dict[tuple[str, str], tuple[int, int]] = {}
     for caller, callee, _, _, _, whole, errors in paths:
         calls, failed = truth.get((caller, callee), (0, 0))
-        truth[caller, callee] = (calls + whole * laps, failed + errors * laps)
-    untrue = differences({key: value for key, value in truth.items() if value[0]}, {key: ours[key] for key in truth if key in ours})
+        truth[caller, callee] = (calls + whole * (laps + 1), failed + errors * (laps + 1))
+    untrue = differences(
+        {key: value for key, value in truth.items() if value[0]}, {key: ours[key] for key in truth if key in ours}
+    )
     if untrue:
         faults.append(f"{len(untrue)} edges are not as they happened: {list(untrue.items())[:5]}")
     calls, errors = sum(v[0] for v in found.values()), sum(v[1] for v in found.values())
-    print(f"race: {len(found)} edges, {calls:,} calls and {errors:,} errors compared with the collector's, "
-          f"{len(truth)} paths with the truth: {'; '.join(faults) or 'equal'}", flush=True)
+    print(
+        f"race: {len(found)} edges, {calls:,} calls and {errors:,} errors compared with the collector's, "
+        f"{len(truth)} paths with the truth: {'; '.join(faults) or 'equal'}",
+        flush=True,
+    )
     return faults
 
 
@@ -142,8 +152,15 @@ def measure(runs: int, laps: int, protocols: Sequence[str]) -> list[Figure]:
                 if compare(source, laps, done[0][-1].calls, done[1][-1].calls):
                     raise RuntimeError("the answers differ")
             theirs, ours = (statistics.median(one.rate for one in results) for results in done)
-            figures.append(Figure(f"OTLP over {protocol}, whole process", f"{ours:,.0f} spans/CPU-s", f"{theirs:,.0f} collector",
-                                  ours / theirs, BARS[protocol]))
+            figures.append(
+                Figure(
+                    f"OTLP over {protocol}, whole process",
+                    f"{ours:,.0f} spans/CPU-s",
+                    f"{theirs:,.0f} collector",
+                    ours / theirs,
+                    BARS[protocol],
+                )
+            )
             peaks = [max(one.peak_mib for one in results) for results in done]
             figures.append(Figure("  peak memory", f"{peaks[1]:.0f} MiB", f"{peaks[0]:.0f} MiB"))
     return figures
@@ -159,8 +176,14 @@ def measure_sync(runs: int, laps: int, protocols: Sequence[str]) -> list[Figure]
                 for sync, results in rates.items():
                     results.append(run(Synoptic(Path(name), sync), source, protocol, laps))
             group, none = (statistics.median(one.rate for one in results) for results in rates.values())
-            figures.append(Figure(f"journal on disk before the answer, {protocol}", f"{group:,.0f} spans/CPU-s",
-                                  f"{none:,.0f} without waiting", group / none))
+            figures.append(
+                Figure(
+                    f"journal on disk before the answer, {protocol}",
+                    f"{group:,.0f} spans/CPU-s",
+                    f"{none:,.0f} without waiting",
+                    group / none,
+                )
+            )
     return figures
 
 
@@ -168,7 +191,7 @@ def main() -> None:
     """Prints the table; fails when a bar is missed."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--runs", type=int, default=3)
-    arguments.add_argument("--laps", type=int, default=4, help="how often the load is sent in a run")
+    arguments.add_argument("--laps", type=int, default=3, help="how often the load is sent in a run")
     arguments.add_argument("--protocols", default="grpc,http")
     arguments.add_argument("--sync", action="store_true", help="compare the journal's sync settings instead")
     chosen = arguments.parse_args()

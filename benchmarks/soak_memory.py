@@ -53,8 +53,14 @@ def measure(seconds: float, protocol: str) -> list[Figure]:
             server.stop()
     rate = source.spans * laps / wall_s
     return [
-        Figure(f"memory over {wall_s:.0f} s at {rate:,.0f} spans/s", f"{found[-1][1]:.0f} MiB", f"{max(m for _, m in found):.0f} MiB peak",
-               growth(found), MOST_GROWTH, at_most=True),
+        Figure(
+            f"memory over {wall_s:.0f} s at {rate:,.0f} spans/s",
+            f"{found[-1][1]:.0f} MiB",
+            f"{max(m for _, m in found):.0f} MiB peak",
+            growth(found),
+            MOST_GROWTH,
+            at_most=True,
+        ),
         Figure("  spans lost", f"{source.spans * laps - counted['spans']:,}", f"{counted['spans']:,} counted"),
         Figure("  cores used", f"{cpu_s / wall_s:.2f}"),
     ]

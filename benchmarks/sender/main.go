@@ -150,6 +150,7 @@ func main() {
 	path := flag.String("load", "", "path of the load, without ending")
 	workers := flag.Int("workers", 8, "requests in flight")
 	laps := flag.Int("laps", 1, "how many times the load is sent")
+	first := flag.Int("first", 0, "number of the first lap: laps with different numbers have different trace ids")
 	begin := flag.Int64("begin", 0, "epoch nanoseconds at which the first lap begins to happen")
 	span := flag.Duration("span", 0, "how long one lap takes to happen")
 	paced := flag.Bool("paced", false, "send each lap over the time it takes to happen instead of at once")
@@ -162,7 +163,7 @@ func main() {
 	}
 	var failed int64
 	var sending time.Duration
-	l.change(*begin, 0)
+	l.change(*begin, uint64(*first)*lapFactor)
 	for lap := range *laps {
 		start, pace := time.Now(), time.Duration(0)
 		if *paced {
@@ -171,7 +172,8 @@ func main() {
 		began := time.Now()
 		failed += l.lap(send, *workers, start, pace)
 		sending += time.Since(began)
-		l.change(span.Nanoseconds(), uint64(lap)*lapFactor^uint64(lap+1)*lapFactor)
+		number := uint64(*first + lap)
+		l.change(span.Nanoseconds(), number*lapFactor^(number+1)*lapFactor)
 	}
 	out, _ := json.Marshal(map[string]any{
 		"requests": *laps * len(l.requests), "failed": failed, "wall_s": sending.Seconds()})
