@@ -62,7 +62,6 @@ race: .venv/.compiled
 soak: .venv/.compiled
 	@echo "soak: crashes and long runs; takes long"
 	@$(BIN)/python -m pytest -m soak --timeout=3600
-	@$(BIN)/python -m benchmarks.soak_crash
 	@$(BIN)/python -m benchmarks.soak_memory
 
 test-real: .venv/.compiled

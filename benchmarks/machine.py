@@ -14,8 +14,10 @@ def machine() -> str:
     memory = re.search(r"MemTotal:\s+(\d+)", _read("/proc/meminfo"))
     name = cpu[1].strip() if cpu else platform.processor() or platform.machine()
     size = f"{int(memory[1]) / 2**20:.0f} GiB" if memory else "memory unknown"
-    return (f"{name}, {os.cpu_count()} cores, {size}, Python {platform.python_version()}, "
-            f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f}")
+    return (
+        f"{name}, {os.cpu_count()} cores, {size}, Python {platform.python_version()}, "
+        f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f}"
+    )
 
 
 def _read(path: str) -> str:
