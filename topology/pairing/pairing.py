@@ -10,7 +10,7 @@ import numpy as np
 from topology.histogram import Ladder
 from topology.interning import Interner
 from topology.lookup import insert_all
-from topology.model import EdgeKey, Resource, Service, Side
+from topology.model import EdgeKey, Resource, SeriesKey, Service, Side
 from topology.pairing import entries, kernel
 from topology.pairing.naming import Bounds, FailureRules, Naming
 from topology.pairing.selftime import SCRATCH_WORDS
@@ -58,6 +58,8 @@ class Pairing:
         self._scratch = np.zeros(SCRATCH_WORDS, np.int64)
         self._last_used = np.zeros(self.bounds.max_series, np.int64)
         self._harvests = 0
+        self._numbered_for: list[SeriesKey] | None = None
+        self._numbers = np.empty((2, 0), np.int32)
         self._set_state(window_s, late_limit_s)
         self._use_ring(np.zeros((1 << 14, 8), np.int64))
         self._use_hash(np.zeros(1 << 15, np.int64))
@@ -147,15 +149,7 @@ class Pairing:
         local, batch, server = self._tally.harvest()
         self._harvests += 1
         self._last_used[local] = self._harvests
-        keys = self.naming.keys
-        numbers = np.zeros(len(keys), np.int32)
-        server_numbers = np.full(len(keys), -1, np.int32)
-        for number in np.unique(local).tolist():
-            key = keys[number]
-            assert key is not None
-            numbers[number] = series.number(key)
-            if isinstance(key, EdgeKey):
-                server_numbers[number] = series.number(replace(key, side=Side.SERVER))
+        numbers, server_numbers = self._series_numbers(local, series)
         edges = server_numbers[server.series] >= 0
         batch = replace(batch, series=numbers[batch.series])
         counts = batch.counts.copy()
@@ -163,6 +157,19 @@ class Pairing:
         batch = replace(batch, counts=counts)
         server = rows_of(server, edges & (server.counts[:, 4] != 0) | _has_buckets(server))
         return concatenate([batch, replace(server, series=server_numbers[server.series])])
+
+    def _series_numbers(self, local: np.ndarray, series: SeriesTable) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers in `series` of local numbers, and those of the server side of paths (-1 for others)."""
+        if self._numbered_for is not series.keys:
+            self._numbered_for = series.keys
+            self._numbers = np.full((2, self.bounds.max_series), -1, np.int32)
+        for number in np.unique(local[self._numbers[0, local] < 0]).tolist():
+            key = self.naming.keys[number]
+            assert key is not None
+            self._numbers[0, number] = series.number(key)
+            if isinstance(key, EdgeKey):
+                self._numbers[1, number] = series.number(replace(key, side=Side.SERVER))
+        return self._numbers[0], self._numbers[1]
 
     @property
     def waiting(self) -> int:
@@ -204,6 +211,7 @@ class Pairing:
         self._edges[:] = 0
         insert_all(int(self._edges.ctypes.data), len(self._edges) - 1, pairs)
         self._last_used = np.full(self.bounds.max_series, self._harvests)
+        self._numbered_for = None
 
     def counters(self) -> dict[str, int]:
         """The counters of data quality, by their public names."""

@@ -100,6 +100,29 @@ def _rehash(rows, used, row_bytes, slots, mask):  # type: ignore[no-untyped-def]
         store_i64(slot + 8, rows + i * row_bytes)
 
 
+@compiled(**JIT)
+def _count_pairs(pairs):  # type: ignore[no-untyped-def]
+    found = 0
+    for i in range(pairs.shape[0]):
+        for j in range(pairs.shape[1]):
+            found += 1 if pairs[i, j] != 0 else 0
+    return found
+
+
+@compiled(**JIT)
+def _list_cells(pairs, cells, row, column, n):  # type: ignore[no-untyped-def]
+    """Lists the buckets that are not zero, looking at two at a time, since most are; returns how many there are."""
+    used = 0
+    for i in range(pairs.shape[0]):
+        for j in range(pairs.shape[1]):
+            if pairs[i, j] != 0:
+                for k in (2 * j, 2 * j + 1):
+                    if cells[i, k] != 0.0:
+                        row[used], column[used], n[used] = i, k, cells[i, k]
+                        used += 1
+    return used
+
+
 class Tally:
     """The table of rows. `address` is handed to kernels; `ensure` must be called before a kernel that adds rows."""
 
@@ -158,14 +181,20 @@ class Tally:
         return local.copy(), batch, batch_server
 
     def _histograms(self, rows: npt.NDArray[np.uint8]) -> tuple[Cells, Cells]:
-        cells = rows[:, HEADER_BYTES:].view(np.float32)[:, : 2 * self._buckets]
-        row, column = np.nonzero(cells)
-        n = cells[row, column].astype(np.float64)
+        row, column, n = self._cells(rows)
         client = column < self._buckets
         return (
             (row[client].astype(np.int32), column[client].astype(np.int16), n[client]),
             (row[~client].astype(np.int32), (column[~client] - self._buckets).astype(np.int16), n[~client]),
         )
+
+    def _cells(self, rows: npt.NDArray[np.uint8]) -> Cells:
+        cells = rows[:, HEADER_BYTES:].view(np.float32)
+        pairs = rows[:, HEADER_BYTES:].view(np.int64)
+        most = 2 * _count_pairs(pairs)
+        found = (np.empty(most, np.int32), np.empty(most, np.int16), np.empty(most))
+        used = _list_cells(pairs, cells, *found)
+        return found[0][:used], found[1][:used], found[2][:used]
 
     def __len__(self) -> int:
         return int(self._words[USED]) - 1
