@@ -166,7 +166,7 @@ def adopt(state, parent, child, child_sequence):  # type: ignore[no-untyped-def]
 
 @compiled(**JIT)
 def move_entries(state, ring, mask):  # type: ignore[no-untyped-def]
-    """Copies every kept entry into a larger ring."""
+    """Puts every kept entry at its place in a larger ring, which may begin at the same address."""
     for sequence in range(load_i64(state + KEPT * 8), load_i64(state + HEAD * 8)):
         source = entry_at(state, sequence)
         target = ring + (sequence & mask) * 64

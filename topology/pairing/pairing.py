@@ -20,6 +20,7 @@ from topology.rollup import RollupBatch, SeriesTable, concatenate, rows_of
 from topology.spans import SpanColumns
 
 EXPIRE_AT_ONCE = 8192
+FIRST_RING = 1 << 14
 NEW_EDGES_AT_ONCE = 1 << 16
 RECENT_HARVESTS = 300
 """Ten minutes of ticks: a series that was counted in them is kept when numbers run out."""
@@ -61,7 +62,9 @@ class Pairing:
         self._numbered_for: list[SeriesKey] | None = None
         self._numbers = np.empty((2, 0), np.int32)
         self._set_state(window_s, late_limit_s)
-        self._use_ring(np.zeros((1 << 14, 8), np.int64))
+        # Address space for the bound; memory is taken as the ring grows into it, in place.
+        self._reserved = np.zeros((max(_power_of_two(self.bounds.max_pending_spans), FIRST_RING), 8), np.int64)
+        self._use_ring(FIRST_RING)
         self._use_hash(np.zeros(1 << 15, np.int64))
 
     def _set_state(self, window_s: int, late_limit_s: float) -> None:
@@ -76,12 +79,12 @@ class Pairing:
         state[entries.WINDOW_NS], state[entries.LATE_NS] = window_s * 1_000_000_000, int(late_limit_s * 1e9)
         state[entries.SCRATCH] = self._scratch.ctypes.data
 
-    def _use_ring(self, ring: np.ndarray) -> None:
+    def _use_ring(self, rows: int) -> None:
+        ring = self._reserved[:rows]
         if self._state[entries.RING]:
-            kernel_address = int(self._state.ctypes.data)
-            entries.move_entries(kernel_address, int(ring.ctypes.data), len(ring) - 1)
+            entries.move_entries(int(self._state.ctypes.data), int(ring.ctypes.data), rows - 1)
         self._ring = ring
-        self._state[entries.RING], self._state[entries.RING_MASK] = ring.ctypes.data, len(ring) - 1
+        self._state[entries.RING], self._state[entries.RING_MASK] = ring.ctypes.data, rows - 1
 
     def _use_hash(self, slots: np.ndarray) -> None:
         if self._state[entries.HASH]:
@@ -120,8 +123,8 @@ class Pairing:
         """Room for `more` entries in ring and hash table and for what they may count."""
         self._tally.ensure(4 * more + 1024)
         held = int(self._state[entries.HEAD] - self._state[entries.KEPT])
-        while held + more > len(self._ring) and len(self._ring) < _power_of_two(self.bounds.max_pending_spans):
-            self._use_ring(np.zeros((len(self._ring) * 2, 8), np.int64))
+        while held + more > len(self._ring) and len(self._ring) < len(self._reserved):
+            self._use_ring(2 * len(self._ring))
         while held + more > len(self._ring):
             # More than once, since placeholders with children that still wait are put at the head again.
             self._expire_early(held + more - len(self._ring))
