@@ -21,7 +21,7 @@ def node(name: str, **changes: Any) -> Json:
     made = {
         "id": f"prod/bank/{name}", "environment": "prod", "namespace": "bank", "name": name,
         "title": {"en": name, "zh": name}, "kind": "service", "domain": "bank", "layer": "business", "zones": ["a"],
-        "instances": {"a": 2}, "calls": 1200, "errors": 12, "originated_errors": 3, "protected": 0,
+        "instances_by_zone": {"a": 2}, "calls": 1200, "errors": 12, "originated_errors": 3, "protected": 0,
         "calls_per_s": 4.0, "error_ratio": 0.01, "p50_ms": 12.0, "p95_ms": 80.0, "p99_ms": 210.0, "self_ms": 7.5,
         "health": "ok", "stale": False, "why": WHY, "slo": "default", "budget_left": 0.93, "sources": ["otlp"],
         "sampled": None, "complete": True, "first_seen": AT, "last_seen": AT, "x": 0.0, "y": 0.0, "pinned": False,
@@ -117,7 +117,7 @@ class Shelf:
             "callers": [one for one in self.now["edges"] if one["target"] == node_id],
             "callees": [one for one in self.now["edges"] if one["source"] == node_id],
             "operations": [{"operation": "POST /entries", **figures, **latency}],
-            "instance_list": [{"instance": "ledger-1", "zone": "a", "version": "4.1", **figures, **latency}],
+            "instances": [{"instance": "ledger-1", "zone": "a", "version": "4.1", **figures, **latency}],
         }
 
     def series(self, of: str, signals: Sequence[str], from_s: float, to_s: float, step_s: int) -> Json | None:

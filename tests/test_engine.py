@@ -203,7 +203,7 @@ def test_service_has_neighbours_operations_and_instances(tmp_path):
     assert [e["source"] for e in found["callers"]] == ["default//user/~user", WEB]
     assert found["callees"] == []
     assert {o["operation"]: o["calls"] for o in found["operations"]} == {"pay": 3, "list": 2, "POST /orders": 2}
-    assert {(i["instance"], i["zone"], i["version"], i["calls"]) for i in found["instance_list"]} >= {
+    assert {(i["instance"], i["zone"], i["version"], i["calls"]) for i in found["instances"]} >= {
         ("i0", "a", "1.2", 1),
         ("i1", "a", "1.2", 2),
         ("i2", "b", "1.2", 2),

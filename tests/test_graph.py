@@ -177,7 +177,7 @@ def test_instances_are_counted_by_zone_and_not_as_work():
             **{InstanceKey(ORDERS, zone, name): row(2) for zone, name in (("a", "1"), ("a", "2"), ("b", "3"))},
         }
     )
-    assert (found.nodes[ORDERS.id]["instances"], found.nodes[ORDERS.id]["calls"]) == ({"a": 2, "b": 1}, 6)
+    assert (found.nodes[ORDERS.id]["instances_by_zone"], found.nodes[ORDERS.id]["calls"]) == ({"a": 2, "b": 1}, 6)
 
 
 def test_lines_and_gauges_are_no_calls():

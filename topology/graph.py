@@ -89,7 +89,7 @@ class Window:
 
 def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder,
           window: Window) -> nx.DiGraph[str]:
-    """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances`, `sources`; edges have
+    """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances_by_zone`, `sources`; edges have
     figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not known is None."""
     sums = figures(members, totals)
     drawn: nx.DiGraph[str] = nx.DiGraph(start_s=window.start_s, window_s=window.length_s)
@@ -172,7 +172,7 @@ class _Details:
             self.node_sources.setdefault(owner, set()).add(key.source)
 
     def of_node(self, number: int) -> dict[str, object]:
-        return {"zones": sorted(self.zones.get(number, ())), "instances": self.instances.get(number, {}),
+        return {"zones": sorted(self.zones.get(number, ())), "instances_by_zone": self.instances.get(number, {}),
                 "sources": sorted(self.node_sources.get(number, ()))}
 
     def of_edge(self, number: int) -> dict[str, object]:

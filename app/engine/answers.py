@@ -78,7 +78,7 @@ class Answers(ABC):
             work = rows[roles == WORK] if (roles == WORK).any() else rows[roles == ROOT_WORK]
             args = (keys, totals, self.parts.ladder, window_s)
             return {**node, "callers": callers, "callees": callees, "operations": operations(work.tolist(), *args),
-                    "instance_list": instances(rows[roles == INSTANCE].tolist(), *args)}
+                    "instances": instances(rows[roles == INSTANCE].tolist(), *args)}
 
     def series(self, of: str, signals: Sequence[str], from_s: float, to_s: float,
                step_s: int) -> dict[str, Any] | None:

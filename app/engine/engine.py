@@ -211,7 +211,7 @@ class Engine(Answers):
         if now_s - self._compacted_s >= COMPACT_EVERY_S:
             self._compacted_s = now_s
             self.parts.store.compact(now_s)
-        if now_s - self._refreshed_s >= REFRESH_EVERY_S:
+        if now_s - self._refreshed_s >= REFRESH_EVERY_S and not self._uncommitted:
             self._refreshed_s = now_s
             self._budgets.refresh(now_s)
 

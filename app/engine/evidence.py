@@ -13,6 +13,7 @@ from topology.graph import Figures, figures
 from topology.health import Events
 from topology.histogram import Ladder
 from topology.members import Members
+from topology.model import EdgeKey, OperationKey, SeriesKey
 from topology.ring import Totals
 from topology.rollup import CALLS, ERRORS, SeriesTable
 from topology.store.contract import KeyedRollups, Store
@@ -80,13 +81,17 @@ class Budgets:
             self._since = _plus(self._since, Totals(-before.counts, -before.buckets))
 
     def _read(self, from_s: float, to_s: float) -> Totals:
-        kept = self._store.rollups(from_s, to_s, 3600, self._ladder)
+        kept = self._store.rollups(from_s, to_s, 3600, self._ladder, choice=_judged)
         return slow_totals(dense(kept, self._series), self._ladder, self._threshold_us)
 
     def over(self, span_s: int) -> Totals:
         """The totals of the last day or period."""
         with self._lock:
             return _plus(self._base.get(span_s, self._since), self._since) if self._base else self._since
+
+
+def _judged(key: SeriesKey) -> bool:
+    return isinstance(key, OperationKey | EdgeKey)
 
 
 def dense(kept: KeyedRollups, series: SeriesTable) -> Totals:

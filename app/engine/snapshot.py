@@ -24,8 +24,8 @@ OTHERS = Title("Others", "其他")
 USERS = Title("Users", "用户")
 QUIET_FIGURES: Mapping[str, Any] = {
     "calls": 0, "errors": 0, "originated_errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None,
-    "p50_ms": None, "p95_ms": None, "p99_ms": None, "self_ms": None, "sampled": None, "zones": [], "instances": {},
-    "sources": [],
+    "p50_ms": None, "p95_ms": None, "p99_ms": None, "self_ms": None, "sampled": None, "zones": [],
+    "instances_by_zone": {}, "sources": [],
 }
 QUIET_PATH: Mapping[str, Any] = {
     "calls": 0, "errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None, "sampled": None, "protocols": [],

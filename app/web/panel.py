@@ -64,7 +64,7 @@ class Panel:
             sections.operations(node["operations"], w),
             sections.examples(known.traces, known.example, known.around, self._base, w),
             sections.log_lines(known.lines, self._base, w),
-            sections.instances(node["instance_list"], w),
+            sections.instances(node["instances"], w),
             sections.provenance(node, w),
         ]
         return _content(above, charts(known.trend, node, w), below)
