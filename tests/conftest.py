@@ -1,9 +1,15 @@
 """What holds for every test."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from browsing import Shop
 
 
 @pytest.hookimpl(wrapper=True)
@@ -16,3 +22,12 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"a browser test must not be left out here: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop in the real product, for every test that opens a page of it."""
+    from browsing import shop
+
+    with shop(tmp_path_factory.mktemp("shop")) as opened:
+        yield opened
