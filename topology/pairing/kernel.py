@@ -312,6 +312,14 @@ def _expire_one(state, sequence):  # type: ignore[no-untyped-def]
         settle(state, entry)
 
 
+@compiled(**INLINE)
+def _ask_for_relatives(state, entry):  # type: ignore[no-untyped-def]
+    """Brings nearer what the expiry of an entry will touch: its slot and its newest child."""
+    tag = tag_of(load_i64(entry), load_i64(entry + E_SPAN * 8))
+    prefetch(load_i64(state + HASH * 8) + (tag & load_i64(state + HASH_MASK * 8)) * 8)
+    prefetch(entry_at(state, load_u32(entry + E_CHILDREN * 8)))
+
+
 @compiled(**JIT)
 def expire(state, before_ms, most):  # type: ignore[no-untyped-def]
     """Lets up to `most` spans that arrived before `before_ms` expire; returns how many did."""
@@ -321,6 +329,7 @@ def expire(state, before_ms, most):  # type: ignore[no-untyped-def]
         sequence = load_i64(state + TAIL * 8)
         if load_i64(entry_at(state, sequence) + E_WORK * 8) >> 24 >= limit:
             break
+        _ask_for_relatives(state, entry_at(state, sequence + AHEAD))
         _expire_one(state, sequence)
         store_i64(state + TAIL * 8, sequence + 1)
         done += 1
