@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from browsing import Shop
+    from playwright.sync_api import Browser
 
 
 @pytest.hookimpl(wrapper=True)
@@ -24,9 +25,18 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One real browser for all tests of a module."""
+    from browsing import chromium
+
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A shop in the real product, for every test that opens a page of it."""
+    """A shop in a real product of the module's own."""
     from browsing import shop
 
     with shop(tmp_path_factory.mktemp("shop")) as opened:

@@ -14,7 +14,6 @@ import pytest
 from browsing import (
     Shop,
     Visitor,
-    chromium,
     drawn,
     eventually,
     node,
@@ -43,13 +42,6 @@ TECHNICAL = {
 POSITIONS = """() => { const map = document.querySelector("synoptic-map"), { boxes } = map.scene.layout;
   const places = map.snapshot.nodes.map((n) => [n.id, [n.x, n.y, boxes.get(n.id).x, boxes.get(n.id).y]]);
   return { seq: map.snapshot.seq, camera: map.camera, places: Object.fromEntries(places) } }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests here."""
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -7,20 +7,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from browsing import Shop, Visitor, chromium, drawn, eventually, picture, place_of, portal, visiting
+from browsing import Shop, Visitor, drawn, eventually, picture, place_of, portal, visiting
 from playwright.sync_api import Browser, Frame, Page, expect
 from running import soon
 
 pytestmark = pytest.mark.browser
 
 REFUSED = "frame-ancestors|X-Frame-Options|ERR_BLOCKED_BY_RESPONSE"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests here."""
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from browsing import Shop, Visitor, chromium, drawn, eventually, picture, visiting
+from browsing import Shop, Visitor, drawn, eventually, picture, visiting
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -30,13 +30,6 @@ SMALLEST_ELEMENT = """() => {
       found.push([parseFloat(getComputedStyle(parent).fontSize), walk.currentNode.textContent]);
   }
   return found.sort((a, b) => a[0] - b[0])[0] }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests here."""
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture
