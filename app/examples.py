@@ -23,6 +23,9 @@ from topology.store.contract import Example
 COMPLETE_AFTER_S = 12.0
 REMEMBERED_S = 40.0
 MAX_WANTED = 64
+USUAL_SPAN_BYTES = 16 << 10
+MOST_AT_ONCE = 8
+"""Traces read back in one tick: what a burst wanted is collected bit by bit."""
 MAX_SPANS = 2000
 HOUR_S = 3600.0
 INDEX_BYTES = 64 << 20
@@ -66,7 +69,7 @@ class ExampleBook:
 
     def due(self, now_s: float) -> dict[int, list[tuple[int, int, int]]]:
         """The traces that should be complete by now: where their spans are, as (ticket, offset, place)."""
-        ready = [trace for trace, due_s in self._wanted.items() if due_s <= now_s]
+        ready = [trace for trace, due_s in self._wanted.items() if due_s <= now_s][:MOST_AT_ONCE]
         for trace in ready:
             del self._wanted[trace]
         found: dict[int, list[tuple[int, int, int]]] = {trace: [] for trace in ready}
@@ -100,17 +103,21 @@ def assemble(trace: int, places: Iterable[tuple[int, int, int]], journal: Journa
              mask: Callable[[str], str]) -> list[Example]:
     """One trace as an example of every service in it; empty when its requests are gone."""
     spans: dict[str, tuple[ReadSpan, int]] = {}
-    bodies: dict[int, bytes | None] = {}
     for ticket, offset, place in list(places)[:MAX_SPANS]:
-        if ticket not in bodies:
-            bodies[ticket] = journal.body(ticket)
-        body = bodies[ticket]
-        if body is not None:
-            read = [span_at(body, offset, mask)] if offset else spans_of(body, trace, mask)
-            spans.update({span.span_id: (span, place) for span in read if span is not None})
+        spans.update({span.span_id: (span, place) for span in _read(trace, ticket, offset, journal, mask)})
     if not spans:
         return []
     return _examples(sorted(spans.values(), key=lambda pair: pair[0].start_ns), ends)
+
+
+def _read(trace: int, ticket: int, offset: int, journal: Journal, mask: Callable[[str], str]) -> list[ReadSpan]:
+    """The span at a place of the journal. One decoded by the reference has no place: its whole request is searched."""
+    for most in (USUAL_SPAN_BYTES, None) if offset else ():
+        found = span_at(journal.body(ticket, offset, most) or b"", 0, mask)
+        if found is not None:
+            return [found]
+    body = None if offset else journal.body(ticket)
+    return list(spans_of(body, trace, mask)) if body else []
 
 
 def _examples(spans: list[tuple[ReadSpan, int]], ends: Ends) -> list[Example]:

@@ -230,13 +230,14 @@ class Journal:
                     if first <= record.ticket <= segment.last:
                         yield record
 
-    def body(self, ticket: int) -> bytes | None:
-        """The bytes of one request, None when it was dropped."""
+    def body(self, ticket: int, start: int = 0, most: int | None = None) -> bytes | None:
+        """The bytes of one request, or `most` of them from `start` on; None when it was dropped."""
         for segment in self._segments:
             if segment.first <= ticket <= segment.last:
                 offset, size = segment.places[ticket - segment.first]
-                with segment.path.open("rb") as file:
-                    return os.pread(file.fileno(), size, offset + HEADER.size)
+                wanted = size - start if most is None else min(most, size - start)
+                with segment.path.open("rb", buffering=0) as file:
+                    return os.pread(file.fileno(), max(wanted, 0), offset + HEADER.size + start)
         return None
 
     def drop(self, before: int) -> None:

@@ -25,7 +25,7 @@ from topology.errors import StoreError
 from topology.graph import Window, graph
 from topology.members import Members
 from topology.ring import Ring, Totals
-from topology.rollup import COUNTS, RollupBatch, concatenate, empty
+from topology.rollup import RollupBatch, concatenate, empty
 from topology.store.contract import Commit, Example, KeyedRollups
 
 TICK_S = 2.0
@@ -147,14 +147,7 @@ class Engine(Answers):
             self._uncommitted.append(harvest.batch)
             self._newest = harvest
         if len(harvest.batch):
-            self._budgets.add(slow_totals(self._dense(harvest.batch), self.parts.ladder, self._threshold_us))
-
-    def _dense(self, batch: RollupBatch) -> Totals:
-        series = len(self.parts.series)
-        totals = Totals(np.zeros((series, len(COUNTS))), np.zeros((series, self.parts.ladder.buckets)))
-        np.add.at(totals.counts, batch.series, batch.counts)
-        np.add.at(totals.buckets, (batch.series[batch.hist_row], batch.hist_bucket), batch.hist_n)
-        return totals
+            self._budgets.add(harvest.batch)
 
     def _collect_examples(self, now_s: float) -> None:
         ends = self.parts.pairing.naming.ends

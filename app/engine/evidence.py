@@ -15,7 +15,7 @@ from topology.histogram import Ladder
 from topology.members import Members
 from topology.model import EdgeKey, OperationKey, SeriesKey
 from topology.ring import Totals
-from topology.rollup import CALLS, ERRORS, SeriesTable
+from topology.rollup import CALLS, ERRORS, RollupBatch, SeriesTable
 from topology.store.contract import KeyedRollups, Store
 
 DAY_S = 86400
@@ -61,10 +61,14 @@ class Budgets:
         self._base: dict[int, Totals] = {}
         self._since = Totals(np.zeros((0, 7)), np.zeros((0, 1)))
 
-    def add(self, change: Totals) -> None:
-        """Takes in what was just counted (as `slow_totals` makes it, a row a series)."""
+    def add(self, batch: RollupBatch) -> None:
+        """Takes in what was just counted."""
+        slow = batch.hist_bucket > self._ladder.bucket(self._threshold_us)
+        slow_calls = np.bincount(batch.hist_row[slow], batch.hist_n[slow], minlength=len(batch))
         with self._lock:
-            self._since = _plus(self._since, change)
+            self._since = _grown(self._since, int(batch.series.max()) + 1)
+            np.add.at(self._since.counts, batch.series, batch.counts)
+            np.add.at(self._since.buckets[:, 0], batch.series, slow_calls)
 
     def forget(self) -> None:
         """Forgets everything, because the numbers of the series are new."""
@@ -74,7 +78,7 @@ class Budgets:
     def refresh(self, now_s: float) -> None:
         """Reads both spans again. Only what is committed is read: call it right after a commit."""
         with self._lock:
-            before = self._since
+            before = Totals(self._since.counts.copy(), self._since.buckets.copy())
         base = {span: self._read(now_s - span, now_s + DAY_S) for span in (DAY_S, PERIOD_S)}
         with self._lock:
             self._base = base
@@ -104,6 +108,13 @@ def dense(kept: KeyedRollups, series: SeriesTable) -> Totals:
         np.add.at(totals.counts, rows, batch.counts)
         np.add.at(totals.buckets, (rows[batch.hist_row], batch.hist_bucket), batch.hist_n)
     return totals
+
+
+def _grown(totals: Totals, series: int) -> Totals:
+    if series <= len(totals.counts):
+        return totals
+    room = 1 << series.bit_length()
+    return Totals(_pad(totals.counts, room), _pad(totals.buckets, room))
 
 
 def _plus(a: Totals, b: Totals) -> Totals:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from collectors.otlp.reference import parse, trace_key
 from collectors.otlp import values
+from collectors.otlp.reference import parse, trace_key
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 MAX_ATTRIBUTES = 64
@@ -33,7 +33,7 @@ class ReadSpan:
 
 
 def span_at(body: bytes, offset: int, mask: Callable[[str], str]) -> ReadSpan | None:
-    """The span whose length prefix stands at `offset` of a request; None when there is none."""
+    """The span whose length prefix stands at `offset` of a request; None when it is not whole."""
     size, shift, at = 0, 0, offset
     while at < len(body) and shift < 64:
         byte = body[at]
@@ -41,6 +41,8 @@ def span_at(body: bytes, offset: int, mask: Callable[[str], str]) -> ReadSpan | 
         shift, at = shift + 7, at + 1
         if byte < 128:
             break
+    if at + size > len(body):
+        return None
     try:
         return _read(Span.FromString(body[at : at + size]), mask)
     except DecodeError:
