@@ -285,6 +285,16 @@ def test_a_telephone_shows_everything_without_scrolling_sideways(shop: Shop, vis
     expect(panel(page)).to_be_hidden()
 
 
+@pytest.mark.parametrize("width", [1600, 1280, 1100])
+def test_the_footer_fits_beside_the_panel(shop: Shop, visitor: Visitor, width: int) -> None:
+    """However narrow the panel makes the map, the clock and the age of the data stay in view."""
+    path = f"/?select={quote(shop.node('orders')['id'])}"
+    page = drawn(visitor.open(path, viewport={"width": width, "height": 800}))
+    expect(title(page)).to_have_text("orders")
+    found, room = page.locator(".foot").evaluate("(foot) => [foot.scrollWidth, foot.clientWidth]")
+    assert found <= room < width
+
+
 def test_what_others_wrote_stays_text(shop: Shop, visitor: Visitor) -> None:
     """Names, operations, attributes, errors and log lines made of markup are shown as they are, everywhere."""
     soon(lambda: shop.running.get("/api/v1/traces", service=shop.node(HOSTILE)["id"], errors="true"), 30)
