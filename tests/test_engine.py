@@ -4,6 +4,7 @@ import json
 import os
 import random
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -342,3 +343,12 @@ def test_database_on_disk_and_in_memory_answer_alike(tmp_path):
         assert {k: v for k, v in memory.items() if k not in strip} == {
             k: v for k, v in duckdb.items() if k not in strip
         }
+
+
+def test_since_when_a_node_burns_is_known_without_a_viewer_and_after_a_restart(tmp_path):
+    """A node's state has a beginning also when nobody looked, and keeps it over a restart."""
+    run = calls(Run(tmp_path), 50, failed=True).step(10).settle(60)
+    run = run.stopped(down_s=10).step()
+    (problem,) = [p for p in run.engine.snapshot()["problems"] if p["id"] == ORDERS]
+    began_s = datetime.fromisoformat(problem["since"]).timestamp()
+    assert began_s == pytest.approx(NOW_S + 10, abs=11)

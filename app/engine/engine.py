@@ -18,7 +18,7 @@ from app.engine.parts import Parts
 from app.engine.past import before, long_before, recent
 from app.engine.placement import Placement
 from app.engine.presence import Presence
-from app.engine.snapshot import Drawing, Judging, Moment, Rules
+from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Judging, Moment, Rules
 from app.examples import assemble
 from app.intake import CHECKPOINT, Harvest
 from topology.errors import StoreError
@@ -30,9 +30,11 @@ from topology.store.contract import Commit, Example, KeyedRollups
 
 TICK_S = 2.0
 COMMIT_EVERY_S = 10.0
+NOTE_EVERY_S = 10.0
+"""How often states are looked at when nobody watches."""
 COMPACT_EVERY_S = 60.0
 REFRESH_EVERY_S = 3600.0
-ATTRIBUTES, PINNED = "attributes", "pinned"
+ATTRIBUTES, PINNED, STATES = "attributes", "pinned", "states"
 PAST_S = 15.0
 """A moment this long ago is answered from what was; anything newer is the live picture."""
 _log = structlog.get_logger("synoptic.engine")
@@ -62,7 +64,7 @@ class Engine(Answers):
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._seq = int(parts.clock())
         self._ready = False
-        self._committed_s = self._compacted_s = self._refreshed_s = 0.0
+        self._committed_s = self._compacted_s = self._refreshed_s = self._noted_s = 0.0
         self.figures = {"tick_seconds": 0.0, "commit_seconds": 0.0, "commit_failures": 0.0}
 
     def _new_members(self) -> Members:
@@ -74,6 +76,7 @@ class Engine(Answers):
         checkpoints = self.parts.store.checkpoints()
         self.parts.house.restore(checkpoints.get(ATTRIBUTES, b"{}"))
         self.placement.restore(checkpoints.get(PINNED, b"[]"))
+        self.presence.restore_states(checkpoints.get(STATES, b"{}"))
         recovered = self.parts.intake.recover(checkpoints.get(CHECKPOINT))
         rows = self._fill_ring(now_s)
         self._budgets.refresh(now_s)
@@ -129,6 +132,9 @@ class Engine(Answers):
             self._pictures.clear()
             self._judging = None
             seq, listeners = self._seq, list(self._listeners)
+        if now_s - self._noted_s >= NOTE_EVERY_S:
+            self._noted_s = now_s
+            self.snapshot(NOTED_WINDOW_S)
         for listener in listeners:
             listener(seq)
 
@@ -167,7 +173,7 @@ class Engine(Answers):
         batch = concatenate(batches) if batches else empty(10)
         rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
         checkpoints = {CHECKPOINT: harvest.checkpoint, ATTRIBUTES: self.parts.house.content(),
-                       PINNED: self.placement.content()}
+                       PINNED: self.placement.content(), STATES: self.presence.states_content()}
         try:
             with self.parts.telemetry.commit_span():
                 self.parts.store.commit(Commit(rollups, entities, checkpoints, self._examples))

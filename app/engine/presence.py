@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +20,7 @@ class Presence:
 
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
-    states: dict[tuple[str, int], tuple[State, float]] = field(default_factory=dict)
+    states: dict[str, tuple[State, float]] = field(default_factory=dict)
 
     def load(self, entities: Iterable[Entity]) -> None:
         """Takes in what the store knows."""
@@ -57,12 +58,24 @@ class Presence:
         return {key: times for key, times in self.seen.items()
                 if times[0] <= now_s and times[1] >= now_s - leave_after_s}
 
-    def since(self, key: str, state: State, window_s: int, now_s: float) -> float:
-        """Since when a node has its state, as it is seen through windows of this length."""
-        known = self.states.get((key, window_s))
-        if known is None or known[0] is not state:
-            known = self.states[key, window_s] = (state, now_s)
-        return known[1]
+    def note_states(self, states: Mapping[str, State], now_s: float) -> None:
+        """Takes notice of every node's state, so that it is known since when it has it."""
+        kept = {key: self.states.get(key) for key in states}
+        self.states = {key: known if (known := kept[key]) and known[0] is state else (state, now_s)
+                       for key, state in states.items()}
+
+    def since(self, key: str, state: State) -> float | None:
+        """Since when a node has its state; None when that was not noted."""
+        known = self.states.get(key)
+        return known[1] if known is not None and known[0] is state else None
+
+    def states_content(self) -> bytes:
+        """The states that are not ok, to be kept."""
+        return json.dumps({key: known for key, known in self.states.items() if known[0] is not State.OK}).encode()
+
+    def restore_states(self, content: bytes) -> None:
+        """Takes back what `states_content` gave before a restart."""
+        self.states = {key: (State(state), since_s) for key, (state, since_s) in json.loads(content).items()}
 
 
 def _spans(owner: np.ndarray, starts: np.ndarray) -> list[tuple[int, float, float]]:

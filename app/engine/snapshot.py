@@ -20,6 +20,8 @@ from topology.layout import Group
 from topology.members import Members, edge_id
 from topology.model import Kind, Service
 
+NOTED_WINDOW_S = 300
+"""The window whose pictures say since when a node has its state."""
 OTHERS = Title("Others", "其他")
 USERS = Title("Users", "用户")
 QUIET_FIGURES: Mapping[str, Any] = {
@@ -87,6 +89,9 @@ class Drawing:
         configured = {g.id for g in self._house.entries.groups}
         fixed = [Group(g["id"], g["lead"]) for g in groups if g["lead"] or g["id"] in configured]
         places = self._placement.place(graph, fixed, [x.id for x in layers], moment.now_s)
+        if moment.live and moment.window_s == NOTED_WINDOW_S:
+            states = {n: State(data["health"]) for n, data in graph.nodes(data=True)}
+            self._presence.note_states(states, moment.now_s)
         nodes = [self._node(graph, n, places[n], felt, moment) for n in sorted(graph)]
         edges = [self._edge(graph, a, b, felt, moment) for a, b in sorted(graph.edges)]
         return {
@@ -205,7 +210,7 @@ class Drawing:
         rows = []
         for node in nodes:
             state = State(node["health"])
-            since_s = self._presence.since(node["id"], state, moment.window_s, moment.now_s) if moment.live else None
+            since_s = self._presence.since(node["id"], state) if moment.live else None
             if state is not State.OK:
                 since = None if since_s is None else rfc3339(since_s)
                 rows.append({"id": node["id"], "health": state, "since": since, "text": node["why"]})
