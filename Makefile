@@ -4,8 +4,8 @@ BIN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 KERNELS := $(wildcard topology/*.py topology/*/*.py collectors/*/*.py app/compile.py)
-# A folder with start scripts of the real servers that `make test-real` and `make race` talk to.
-export SYNOPTIC_SERVERS ?= $(wildcard ../shared/servers)
+# The folder with the real servers that `make test-real` and `make race` talk to.
+export SYNOPTIC_SERVERS ?= $(CURDIR)/tests/servers
 
 .PHONY: help setup run test check bench soak race test-real constraints
 
@@ -65,7 +65,7 @@ soak: .venv/.compiled
 	@$(BIN)/python -m benchmarks.soak_memory
 
 test-real: .venv/.compiled
-	@echo "test-real: against real servers from $${SYNOPTIC_SERVERS:-nowhere, set SYNOPTIC_SERVERS}"
+	@echo "test-real: against real servers from $$SYNOPTIC_SERVERS (built at first use, needs Go)"
 	@$(BIN)/python -m pytest -m real --timeout=900
 
 constraints: | .venv/bin/python
