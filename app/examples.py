@@ -24,7 +24,7 @@ COMPLETE_AFTER_S = 12.0
 REMEMBERED_S = 40.0
 MAX_WANTED = 64
 USUAL_SPAN_BYTES = 16 << 10
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 3
 """Traces read back in one tick: what a burst wanted is collected bit by bit."""
 MAX_SPANS = 2000
 HOUR_S = 3600.0
