@@ -88,15 +88,20 @@ class Window:
 
 
 def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder,
-          window: Window) -> nx.DiGraph[str]:
+          window: Window, unsettled: Totals | None = None) -> nx.DiGraph[str]:
     """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances_by_zone`, `sources`; edges have
-    figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not known is None."""
+    figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not known is None.
+
+    Self time and where failures began are known only a pairing horizon after a call: `unsettled` are the totals of the
+    windows of which that is not known yet, and those two figures are about the others.
+    """
     sums = figures(members, totals)
+    settled = sums.work.counts - figures(members, unsettled).work.counts if unsettled else sums.work.counts
     drawn: nx.DiGraph[str] = nx.DiGraph(start_s=window.start_s, window_s=window.length_s)
     details = _Details(members, keys, totals)
     quantiles = ladder.quantiles_us(sums.work.buckets, SHARES) / 1000
     for number, service in enumerate(members.nodes):
-        own = _node_figures(sums.work.counts[number], quantiles[number], window.length_s)
+        own = _node_figures(sums.work.counts[number], settled[number], quantiles[number], window.length_s)
         drawn.add_node(service.id, service=service, **own, **details.of_node(number))
     client = ladder.quantiles_us(sums.client.buckets, SHARES[1:2])[:, 0] / 1000
     server = ladder.quantiles_us(sums.server.buckets, SHARES[1:2])[:, 0] / 1000
@@ -130,13 +135,14 @@ def _counts(counts: npt.NDArray[np.float64], window_s: int) -> dict[str, object]
     }
 
 
-def _node_figures(counts: npt.NDArray[np.float64], quantiles_ms: npt.NDArray[np.float64],
-                  window_s: int) -> dict[str, object]:
-    calls = float(counts[CALLS])
+def _node_figures(counts: npt.NDArray[np.float64], settled: npt.NDArray[np.float64],
+                  quantiles_ms: npt.NDArray[np.float64], window_s: int) -> dict[str, object]:
+    calls, errors = float(settled[CALLS]), float(settled[ERRORS])
     p50, p95, p99 = (known(q) for q in quantiles_ms)
     return {
         **_counts(counts, window_s), "originated_errors": whole(counts[ORIGINATED]), "p50_ms": p50, "p95_ms": p95,
-        "p99_ms": p99, "self_ms": round(float(counts[SELF_TOTAL]) / calls / 1000, 3) if calls > 0 else None,
+        "p99_ms": p99, "self_ms": round(float(settled[SELF_TOTAL]) / calls / 1000, 3) if calls > 0 else None,
+        "originated_ratio": round(min(float(settled[ORIGINATED]) / errors, 1.0), 4) if errors > 0 else None,
     }
 
 

@@ -260,7 +260,8 @@ class Engine(Answers):
     def _live_graph(self, window_s: int, now_s: float) -> nx.DiGraph:
         totals = self.live_totals(window_s)
         window = Window(now_s - window_s, window_s)
-        return graph(self.members, self.parts.series.keys, totals, self.parts.ladder, window)
+        unsettled = self.ring.between(now_s - self.rules.settles_after_s, now_s + self.ring.window_s)
+        return graph(self.members, self.parts.series.keys, totals, self.parts.ladder, window, unsettled)
 
     def _live_judging(self) -> Judging:
         if self._judging is None:

@@ -26,8 +26,8 @@ OTHERS = Title("Others", "其他")
 USERS = Title("Users", "用户")
 QUIET_FIGURES: Mapping[str, Any] = {
     "calls": 0, "errors": 0, "originated_errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None,
-    "p50_ms": None, "p95_ms": None, "p99_ms": None, "self_ms": None, "sampled": None, "zones": [],
-    "instances_by_zone": {}, "sources": [],
+    "p50_ms": None, "p95_ms": None, "p99_ms": None, "self_ms": None, "originated_ratio": None, "sampled": None,
+    "zones": [], "instances_by_zone": {}, "sources": [],
 }
 QUIET_PATH: Mapping[str, Any] = {
     "calls": 0, "errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None, "sampled": None, "protocols": [],
@@ -45,6 +45,8 @@ class Rules:
     group_by: str
     environment: str
     demo: bool
+    settles_after_s: float = 50.0
+    """How long after a call its self time is known: the pairing horizon, a window, and what sending takes."""
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ class Panel:
         ]
         if node["kind"] == "service":  # of a store or a user only their callers or callees tell
             rows.append((w("panel.self"), w.millis(node.get("self_ms"))))
-            rows.append((w("panel.originated"), w.percent(_part(node.get("originated_errors"), node["errors"]))))
+            rows.append((w("panel.originated"), w.percent(node.get("originated_ratio"))))
         if node.get("owner"):
             rows.append((w("panel.owner"), node["owner"]))
         if runbook is not None:
