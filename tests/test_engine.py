@@ -355,7 +355,7 @@ def test_since_when_a_node_burns_is_known_without_a_viewer_and_after_a_restart(t
 
 
 def test_self_time_is_unknown_until_no_child_can_come_any_more(tmp_path):
-    """Right after a call its own time is unknown, not zero; once it is settled the figure is about settled calls only."""
+    """Right after a call its own time is unknown, not zero; later the figure is about settled calls only."""
     run = calls(Run(tmp_path), 5, took_ms=20).step()
     assert run.node("orders", 300)["self_ms"] is None
     run.settle(60)
