@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 
@@ -36,10 +37,7 @@ class Service:
     def id(self) -> str:
         """A stable, URL-safe, reversible identity: `environment/namespace/name`, with a
         `~kind` segment for everything that is not a plain service."""
-        parts = [self.environment, self.namespace, self.name]
-        if self.kind is not Kind.SERVICE:
-            parts.append("~" + self.kind)
-        return "/".join(quote(part, safe="~:@!$'()*+,;=") for part in parts)
+        return _identity(self)
 
     @classmethod
     def from_id(cls, text: str) -> Service:
@@ -50,6 +48,14 @@ class Service:
         if len(parts) != 3:
             raise ValueError(f"not a service id: {text!r}")
         return cls(parts[0], parts[1], parts[2])
+
+
+@lru_cache(maxsize=1 << 17)
+def _identity(service: Service) -> str:
+    parts = [service.environment, service.namespace, service.name]
+    if service.kind is not Kind.SERVICE:
+        parts.append("~" + service.kind)
+    return "/".join(quote(part, safe="~:@!$'()*+,;=") for part in parts)
 
 
 class Side(StrEnum):

@@ -134,9 +134,14 @@ class Engine(Answers):
             seq, listeners = self._seq, list(self._listeners)
         if now_s - self._noted_s >= NOTE_EVERY_S:
             self._noted_s = now_s
-            self.snapshot(NOTED_WINDOW_S)
+            self._note_states(now_s)
         for listener in listeners:
             listener(seq)
+
+    def _note_states(self, now_s: float) -> None:
+        with self.lock:
+            drawn = self._live_graph(NOTED_WINDOW_S, now_s)
+            self._drawing.judge(drawn, self.members, self._live_judging(), self._moment(now_s, NOTED_WINDOW_S))
 
     def _harvest(self) -> None:
         now_s = self.parts.clock()

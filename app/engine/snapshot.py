@@ -83,17 +83,12 @@ class Drawing:
     def snapshot(self, graph: nx.DiGraph, members: Members, judging: Judging, moment: Moment,
                  quality: Mapping[str, int]) -> dict[str, Any]:
         """The JSON of `GET /api/v1/graph` with the extras that the pages need."""
-        self._complete(graph, members, moment.now_s)
-        self._describe(graph)
-        self._judge(graph, members, judging)
+        self.judge(graph, members, judging, moment)
         felt = impact(graph)
         groups, layers = self._groups(graph), self._house.entries.layers
         configured = {g.id for g in self._house.entries.groups}
         fixed = [Group(g["id"], g["lead"]) for g in groups if g["lead"] or g["id"] in configured]
         places = self._placement.place(graph, fixed, [x.id for x in layers], moment.now_s)
-        if moment.live and moment.window_s == NOTED_WINDOW_S:
-            states = {n: State(data["health"]) for n, data in graph.nodes(data=True)}
-            self._presence.note_states(states, moment.now_s)
         nodes = [self._node(graph, n, places[n], felt, moment) for n in sorted(graph)]
         edges = [self._edge(graph, a, b, felt, moment) for a, b in sorted(graph.edges)]
         return {
@@ -103,6 +98,15 @@ class Drawing:
             "layers": [{"id": layer.id, "title": _title(layer.title, layer.id)} for layer in layers],
             "problems": self._problems(nodes, moment), "nodes": nodes, "edges": edges, "quality": dict(quality),
         }
+
+    def judge(self, graph: nx.DiGraph, members: Members, judging: Judging, moment: Moment) -> None:
+        """Completes and judges a graph in place; the live one of five minutes says since when a node has its state."""
+        self._complete(graph, members, moment.now_s)
+        self._describe(graph)
+        self._judge(graph, members, judging)
+        if moment.live and moment.window_s == NOTED_WINDOW_S:
+            states = {n: State(data["health"]) for n, data in graph.nodes(data=True)}
+            self._presence.note_states(states, moment.now_s)
 
     def _complete(self, graph: nx.DiGraph, members: Members, now_s: float) -> None:
         """Adds who was here and is quiet now, and takes out who left."""
