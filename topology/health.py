@@ -8,10 +8,11 @@ as max(30 d, 1 d x 30, 1 h x 720), so that ten minutes of history do not decide 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from topology.sentences import LANGUAGES, percent, say, span, threshold, times, until
+from topology.sentences import percent, say, span, threshold, times, until
 
 PERIOD_H = 720
 
@@ -77,9 +78,18 @@ class Judgement:
     """A state with its reasons. `budget_left` may be negative; None without data."""
 
     state: State
-    why_en: str
-    why_zh: str
-    budget_left: float | None = None
+    budget_left: float | None
+    _why: Callable[[str], str]
+
+    @property
+    def why_en(self) -> str:
+        """The sentence in English."""
+        return self._why("en")
+
+    @property
+    def why_zh(self) -> str:
+        """The sentence in Chinese."""
+        return self._why("zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +106,14 @@ class _Indicator:
 def judge(evidence: Evidence, objective: Objective) -> Judgement:
     """The worst of availability and latency, with the sentence of the one that decides."""
     if evidence.short.calls <= 0 or evidence.long.calls <= 0:
-        en, zh = (say(language, "no_data", span=span(language, objective.short_s)) for language in LANGUAGES)
-        return Judgement(State.NO_DATA, en, zh)
+        return Judgement(State.NO_DATA, None, lambda language: _no_data(language, objective))
     failed = _indicator(evidence, 1 - objective.availability, "failed")
     slow = _indicator(evidence, 1 - objective.latency_share, "slow")
     states = [(_state(i, objective), i) for i in (failed, slow)]
     state, indicator = max(states, key=lambda pair: (LOUDNESS[pair[0]], pair[1].long_burn))
-    en, zh = (_why(language, state, indicator, evidence, objective) for language in LANGUAGES)
-    return Judgement(state, en, zh, min(failed.budget_left, slow.budget_left))
+    # The sentence is made when it is read: most judgements of a tick are only looked at for their state.
+    return Judgement(state, min(failed.budget_left, slow.budget_left),
+                     lambda language: _why(language, state, indicator, evidence, objective))
 
 
 def _indicator(evidence: Evidence, allowed: float, bad_is: str) -> _Indicator:
@@ -131,6 +141,10 @@ def _state(indicator: _Indicator, objective: Objective) -> State:
     if indicator.bad >= objective.min_bad_events and burn >= objective.ticket_burn:
         return State.AT_RISK
     return State.OK
+
+
+def _no_data(language: str, objective: Objective) -> str:
+    return say(language, "no_data", span=span(language, objective.short_s))
 
 
 def _why(language: str, state: State, i: _Indicator, evidence: Evidence, objective: Objective) -> str:

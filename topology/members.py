@@ -41,6 +41,7 @@ class Members:
     _node_numbers: dict[Service, int] = field(default_factory=dict)
     _edge_numbers: dict[tuple[int, int], int] = field(default_factory=dict)
     _by_name: dict[tuple[str, str], set[Service]] = field(default_factory=dict)
+    _displayed: dict[Service, Service | None] = field(default_factory=dict)
 
     def extend(self, keys: Sequence[SeriesKey]) -> bool:
         """Takes in the series that are new since the last call; True when an earlier belonging changed.
@@ -69,11 +70,17 @@ class Members:
                 known = self._by_name.setdefault((key.service.environment, key.service.name), set())
                 if key.service not in known:
                     known.add(key.service)
+                    self._displayed.clear()
                     changed = changed or before
         return changed and any(n.kind is Kind.EXTERNAL for n in self.nodes)
 
     def display(self, service: Service) -> Service | None:
-        """Under which service one is drawn; None when it is hidden."""
+        """Under which service one is drawn; None when it is hidden. Remembered until a new name is learnt."""
+        if service not in self._displayed:
+            self._displayed[service] = self._shown_as(service)
+        return self._displayed[service]
+
+    def _shown_as(self, service: Service) -> Service | None:
         if service.kind is Kind.EXTERNAL:
             same = self._by_name.get((service.environment, service.name), ())
             if len(same) == 1 and not service.name.startswith("unknown_service"):

@@ -42,12 +42,7 @@ class Service:
     @classmethod
     def from_id(cls, text: str) -> Service:
         """The service whose `id` is `text`; ValueError for anything else."""
-        parts = [unquote(part) for part in text.split("/")]
-        if len(parts) == 4 and parts[3].startswith("~"):
-            return cls(parts[0], parts[1], parts[2], Kind(parts[3][1:]))
-        if len(parts) != 3:
-            raise ValueError(f"not a service id: {text!r}")
-        return cls(parts[0], parts[1], parts[2])
+        return _identified(text)
 
 
 @lru_cache(maxsize=1 << 17)
@@ -56,6 +51,16 @@ def _identity(service: Service) -> str:
     if service.kind is not Kind.SERVICE:
         parts.append("~" + service.kind)
     return "/".join(quote(part, safe="~:@!$'()*+,;=") for part in parts)
+
+
+@lru_cache(maxsize=1 << 17)
+def _identified(text: str) -> Service:
+    parts = [unquote(part) for part in text.split("/")]
+    if len(parts) == 4 and parts[3].startswith("~"):
+        return Service(parts[0], parts[1], parts[2], Kind(parts[3][1:]))
+    if len(parts) != 3:
+        raise ValueError(f"not a service id: {text!r}")
+    return Service(parts[0], parts[1], parts[2])
 
 
 class Side(StrEnum):

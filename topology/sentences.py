@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LANGUAGES = ("en", "zh")
 HOUR_S = 3600
 
 _TEXTS: Mapping[str, Mapping[str, str]] = {

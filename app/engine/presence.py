@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -95,6 +96,7 @@ def _name(members: Members, number: int, is_edge: bool) -> str:
     return edge_id(members.nodes[caller], members.nodes[callee])
 
 
+@lru_cache(maxsize=1 << 17)
 def ends_of(key: str) -> tuple[Service, Service] | None:
     """The two ends of a path's id; None for the id of a node."""
     caller, arrow, callee = key.partition(">")
