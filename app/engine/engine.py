@@ -30,7 +30,7 @@ from topology.store.contract import Commit, Example, KeyedRollups
 
 TICK_S = 2.0
 COMMIT_EVERY_S = 10.0
-NOTE_EVERY_S = 10.0
+NOTE_EVERY_S = 60.0
 """How often states are looked at when nobody watches."""
 COMPACT_EVERY_S = 60.0
 REFRESH_EVERY_S = 3600.0
