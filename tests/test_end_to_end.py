@@ -29,11 +29,13 @@ from traffic import EDGE, ORDERS, SECOND, WEB, call, request
 
 SDK_ORDERS = "test/shop/orders"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+UNTIL_SETTLED = (int, float, type(None))
+"""Null until no child of a call can come any more."""
 NODE_FIELDS = {
     "id": str, "environment": str, "namespace": str, "name": str, "kind": str, "domain": str, "layer": str,
     "zones": list, "calls": int, "errors": int, "originated_errors": int, "protected": int, "calls_per_s": float,
-    "error_ratio": float,
-    "p50_ms": float, "p95_ms": float, "p99_ms": float, "self_ms": float, "health": str, "stale": bool, "why": dict,
+    "error_ratio": float, "p50_ms": float, "p95_ms": float, "p99_ms": float, "self_ms": UNTIL_SETTLED,
+    "health": str, "stale": bool, "why": dict,
     "slo": str, "budget_left": float, "sources": list, "sampled": None, "complete": bool, "first_seen": TIME,
     "last_seen": TIME, "x": float, "y": float, "pinned": bool,
 }  # fmt: skip

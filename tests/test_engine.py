@@ -351,7 +351,7 @@ def test_since_when_a_node_burns_is_known_without_a_viewer_and_after_a_restart(t
     run = run.stopped(down_s=10).step()
     (problem,) = [p for p in run.engine.snapshot()["problems"] if p["id"] == ORDERS]
     began_s = datetime.fromisoformat(problem["since"]).timestamp()
-    assert began_s == pytest.approx(NOW_S + 10, abs=11)
+    assert NOW_S < began_s <= NOW_S + 70  # looked at once a minute
 
 
 def test_self_time_is_unknown_until_no_child_can_come_any_more(tmp_path):
