@@ -49,6 +49,52 @@ class Views(Protocol):
         """The counters of what was lost, merged, refused and is waiting."""
         ...
 
+    def slos(self) -> list[Json]:
+        """How every SLO stands now, in no promised order: `GET /api/v1/slos` with times in epoch seconds.
+
+        Of each: `name`, `title` (a text, or one a language), `service` (node id), `edge` (id or None), `domain`,
+        `group` (the domain's title by language), `class`, `kind` (availability, latency, traffic, saturation, other),
+        `threshold_ms`, `target` (exact decimal as text), `window` ("30d"), `rolling`, `method`, `missing`, `default`;
+        `good`, `total`, `ratio`, `budget_left`, `exhausted_in_s`, `coverage`, `burn` by window, `strip` (budget left at
+        the end of each of the last 30 days, oldest first, None without data), `state`, `since`, `alerts` that fire
+        (`severity`, `long`, `short`, `since`), `why` by language, `evaluated_at`. Where the engine keeps them,
+        `events_good` and `events_total` only grow while the process runs: what a Prometheus counter needs. `good` and
+        `total` are of the period, so they also fall.
+        """
+        ...
+
+    def slo(self, name: str) -> Json | None:
+        """One SLO as `slos` says it, and `document` (the OpenSLO document in effect, as plain values), `file`,
+        `description`, `rules` (`severity`, `long`, `short`, `factor`, `budget_share`, `reachable`), `conditions` and
+        `alert_history` (`severity`, `long`, `short`, `since`, `until`, `peak_burn`). None when there is none."""
+        ...
+
+    def slo_history(self, name: str, from_s: float, to_s: float, step_s: int) -> Json | None:
+        """Columns in step with `times` (epoch seconds): `good`, `total`, `budget_left`, `ideal`, and `burn` by window;
+        None where unknown. None when there is no such SLO."""
+        ...
+
+    def slo_spenders(self, name: str, limit: int = 10) -> list[Json] | None:
+        """The intervals of the period that spent most, dearest first: `from`, `to` (epoch seconds), `bad`, `total`,
+        `share` of all bad events of the period, and `origins` (`id`, `title` by language, `share`)."""
+        ...
+
+    def slo_what_if(self, name: str, target: str | None, threshold_ms: float | None) -> Json | None:
+        """What the last 30 days would have given with another target or threshold: `target`, `threshold_ms`, `good`,
+        `total`, `ratio`, `budget_left`, `alerts` (number by severity), `exact`, `note`. None when there is no such SLO;
+        ValueError for a target that is not between 0 and 1 or a threshold where nothing is timed."""
+        ...
+
+    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None,
+               limit: int = 200) -> list[Json]:
+        """Burn alerts, newest first: `slo`, `service`, `severity`, `long`, `short`, `since`, `until` (None while it
+        fires), `peak_burn`, `state`. Times are epoch seconds."""
+        ...
+
+    def slo_faults(self) -> list[Json]:
+        """What is wrong in the SLO documents: `file`, `line`, `path`, `rule`, `message`, `level` (error, warning)."""
+        ...
+
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
         """Pins nodes at world positions, for every viewer and for good."""
         ...
