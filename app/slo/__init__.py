@@ -1,0 +1,1 @@
+"""Service level objectives as a house writes them: OpenSLO documents in a folder, checked and watched."""
