@@ -1,0 +1,156 @@
+"""Burn-rate alerts: when somebody must be told, for many SLOs and rules at once.
+
+SRE workbook, chapter 5: a rule fires while the budget burns at its factor or more in a long AND in a short window.
+Table 5-8 for 99.9 % over 30 days; the factor of another period spends the same share of its budget:
+factor = budget share x period / long window. A floor on bad events (not on calls: a floor on calls would silence the
+total outage of a quiet service) keeps one failure in ten calls an hour from waking anybody.
+
+The border counts: burn == factor fires. Compared are bad / total and `limit` = factor x (1 - target), exact until it is
+rounded once to a float; why no rounding decides is said in `topology.slo.budget`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from topology.slo.budget import NOTHING, Array, bad_ratio
+from topology.slo.objectives import BurnCondition, BurnRule, Operator, Severity, Slo
+
+OPERATORS = (Operator.GTE, Operator.GT, Operator.LTE, Operator.LT)
+_COMPARE = (np.greater_equal, np.greater, np.less_equal, np.less)
+
+
+def exact_factor(budget_share: Decimal | Fraction, period_s: int, long_s: int) -> Fraction:
+    """The burn at which one long window spends `budget_share` of a period: 2 % of 30 d in 1 h is 14.4."""
+    return Fraction(budget_share) * period_s / long_s
+
+
+def factor(budget_share: Decimal, period_s: int, long_s: int) -> Decimal:
+    """The same as a decimal of 28 digits, for `BurnRule.factor`: exact where the factor has an end."""
+    exact = exact_factor(budget_share, period_s, long_s)
+    return Decimal(exact.numerator) / Decimal(exact.denominator)
+
+
+def limit(factor: Decimal, allowed: Decimal) -> Fraction:
+    """The share of bad events at which a rule fires, exactly."""
+    return Fraction(factor) * Fraction(allowed)
+
+
+def reachable(factor: Decimal, target: Decimal) -> bool:
+    """Whether a total outage reaches the factor: factor x (1 - target) <= 1. 14.4 cannot fire at 93 % or less."""
+    return limit(factor, 1 - target) <= 1
+
+
+class RuleKey(NamedTuple):
+    """What makes an alert the same one from one evaluation to the next, and after a restart."""
+
+    slo: str
+    severity: str
+    long_s: int
+    short_s: int
+    name: str = ""
+    """The name of an OpenSLO AlertCondition; empty for a rule of the catalogue."""
+
+
+@dataclass(frozen=True, eq=False)
+class RuleTable:
+    """The rules of many SLOs, flat: one element per rule. `row` is the SLO's place, `long_at` and `short_at` are places
+    of windows in the arrays given to `firing`."""
+
+    keys: tuple[RuleKey, ...]
+    row: npt.NDArray[np.int64]
+    long_at: npt.NDArray[np.int64]
+    short_at: npt.NDArray[np.int64]
+    limit: Array
+    allowed: Array
+    least_bad: Array
+    after_s: Array
+    short_s: Array
+    operator: npt.NDArray[np.int8]
+    pages: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @cached_property
+    def operators(self) -> tuple[int, ...]:
+        """The operators that occur, as places in `OPERATORS`."""
+        return tuple(np.unique(self.operator).tolist())
+
+
+def windows_of(slos: Sequence[Slo]) -> tuple[int, ...]:
+    """Every window that a rule or condition looks at, in seconds, shortest first."""
+    rules = {s for slo in slos for rule in slo.rules for s in (rule.long_s, rule.short_s)}
+    return tuple(sorted(rules | {condition.lookback_s for slo in slos for condition in slo.conditions}))
+
+
+def rule_table(slos: Sequence[Slo], windows_s: Sequence[int]) -> RuleTable:
+    """All rules and conditions of `slos` over `windows_s`, which must hold every window of `windows_of(slos)`."""
+    at = {window: place for place, window in enumerate(windows_s)}
+    found = [(row, slo, rule) for row, slo in enumerate(slos) for rule in _rules_of(slo)]
+    keys = [_key(slo, rule) for _, slo, rule in found]
+    return RuleTable(
+        keys=tuple(keys),
+        row=np.array([row for row, _, _ in found], np.int64),
+        long_at=np.array([at[key.long_s] for key in keys], np.int64),
+        short_at=np.array([at[key.short_s] for key in keys], np.int64),
+        limit=np.array([float(limit(_threshold(rule), slo.allowed)) for _, slo, rule in found]),
+        allowed=np.array([float(slo.allowed) for _, slo, _ in found]),
+        least_bad=np.array([float(_floor(slo, rule)) for _, slo, rule in found]),
+        after_s=np.array([getattr(rule, "alert_after_s", 0) for _, _, rule in found], np.float64),
+        short_s=np.array([key.short_s for key in keys], np.float64),
+        operator=np.array([OPERATORS.index(_operator(rule)) for _, _, rule in found], np.int8),
+        pages=np.array([key.severity == Severity.PAGE for key in keys], np.bool_),
+    )
+
+
+def _rules_of(slo: Slo) -> tuple[BurnRule | BurnCondition, ...]:
+    return (*slo.rules, *slo.conditions)
+
+
+def _key(slo: Slo, rule: BurnRule | BurnCondition) -> RuleKey:
+    if isinstance(rule, BurnRule):
+        return RuleKey(slo.name, rule.severity.value, rule.long_s, rule.short_s)
+    return RuleKey(slo.name, rule.severity, rule.lookback_s, rule.lookback_s, rule.name)
+
+
+def _threshold(rule: BurnRule | BurnCondition) -> Decimal:
+    return rule.factor if isinstance(rule, BurnRule) else rule.threshold
+
+
+def _operator(rule: BurnRule | BurnCondition) -> Operator:
+    return Operator.GTE if isinstance(rule, BurnRule) else rule.operator
+
+
+def _floor(slo: Slo, rule: BurnRule | BurnCondition) -> int:
+    # A condition that watches for too little burn would never fire with a floor on bad events.
+    return slo.min_bad_events if _operator(rule) in (Operator.GTE, Operator.GT) else 0
+
+
+def firing(rules: RuleTable, good: Array, total: Array) -> npt.NDArray[np.bool_]:
+    """Which rules' conditions hold: `good` and `total` are windows x SLOs, the answer has one element per rule.
+
+    A window without events holds nothing. `after_s` is not looked at here: see `topology.slo.alerts`.
+    """
+    shares = bad_ratio(good, total)
+    bad = (total - good)[rules.long_at, rules.row]
+    long, short = shares[rules.long_at, rules.row], shares[rules.short_at, rules.row]
+    holds = np.zeros(len(rules), np.bool_)
+    for code in rules.operators:
+        compare = _COMPARE[code]
+        holds |= (rules.operator == code) & compare(long, rules.limit) & compare(short, rules.limit)
+    return holds & (bad >= rules.least_bad - NOTHING)
+
+
+def burns(rules: RuleTable, good: Array, total: Array) -> Array:
+    """The burn of every rule: the lower of its two windows, so what decides; NaN where one has no events."""
+    shares = bad_ratio(good, total)
+    return np.minimum(shares[rules.long_at, rules.row], shares[rules.short_at, rules.row]) / rules.allowed
