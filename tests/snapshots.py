@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import slo_entries
+
 Json = dict[str, Any]
 AT = "2026-01-01T08:00:00.000Z"
 AT_S = 1_767_254_400.0
@@ -86,7 +88,9 @@ def trace(trace_id: str, spans: Sequence[Json]) -> Json:
 class Shelf:
     """A Views that answers from what it was given and writes down what it was asked."""
 
-    def __init__(self, first: Json | None = None, traces: Sequence[Json] = (), lines: Sequence[Json] = ()) -> None:
+    def __init__(self, first: Json | None = None, traces: Sequence[Json] = (), lines: Sequence[Json] = (),
+                 slos: Sequence[Json] = (), faults: Sequence[Json] = ()) -> None:  # fmt: skip
+        self.objectives, self.faults = {one["name"]: one for one in slos}, list(faults)
         self.now = first if first is not None else chain()
         self.kept, self.lines = {one["trace_id"]: one for one in traces}, list(lines)
         self.asked: list[tuple[Any, ...]] = []
@@ -150,6 +154,36 @@ class Shelf:
 
     def quality(self) -> Json:
         return dict(self.now["quality"])
+
+    def slos(self) -> list[Json]:
+        self.asked.append(("slos",))
+        return list(self.objectives.values())
+
+    def slo(self, name: str) -> Json | None:
+        found = self.objectives.get(name)
+        return found and slo_entries.details(found)
+
+    def slo_history(self, name: str, from_s: float, to_s: float, step_s: int) -> Json | None:
+        self.asked.append(("slo_history", name, from_s, to_s, step_s))
+        found = self.objectives.get(name)
+        return found and slo_entries.history(found, from_s, to_s, step_s)
+
+    def slo_spenders(self, name: str, limit: int = 10) -> list[Json] | None:
+        return slo_entries.spenders(limit) if name in self.objectives else None
+
+    def slo_what_if(self, name: str, target: str | None, threshold_ms: float | None) -> Json | None:
+        found = self.objectives.get(name)
+        return found and slo_entries.what_if(found, target, threshold_ms)
+
+    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None,
+               limit: int = 200) -> list[Json]:  # fmt: skip
+        self.asked.append(("alerts", open_only, from_s, to_s, limit))
+        found = [{"slo": name, "service": one["service"], **alert, "until": None, "peak_burn": 41.5,
+                  "state": one["state"]} for name, one in self.objectives.items() for alert in one["alerts"]]
+        return found[:limit]
+
+    def slo_faults(self) -> list[Json]:
+        return self.faults
 
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
         self.pinned.update(positions)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from app.views import Json, Views
+from app.web.answer import Answer, checked, with_times
 from app.web.encoding import accepts
-from app.web.moments import rfc3339
 from app.web.options import WINDOWS_S, Meta, WebOptions
 from app.web.parameters import (
     GraphParameters,
@@ -23,6 +22,7 @@ from app.web.parameters import (
     NoParameters,
     Position,
     SeriesParameters,
+    SloTableParameters,
     StreamParameters,
     TracesParameters,
     WindowParameters,
@@ -30,21 +30,12 @@ from app.web.parameters import (
 from app.web.problems import Problem, problem
 from app.web.push import Broadcast, LiveStream
 from app.web.selection import matching, neighbourhood
+from app.web.slo_table import SloTable
+from app.web.slos import add_slos
 from topology.find import compile_query
 
 MOST_POSITIONS = 10_000
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-T = TypeVar("T")
-
-
-class Answer(Response):
-    """Strict JSON: what is not a number becomes null."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """The body."""
-        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
 
 
 def router(views: Views, broadcast: Broadcast, options: WebOptions, meta: Meta) -> APIRouter:
@@ -56,6 +47,8 @@ def router(views: Views, broadcast: Broadcast, options: WebOptions, meta: Meta) 
     _add_state(api, views)
     _add_stream(api, broadcast)
     _add_positions(api, views, options)
+    add_slos(api, views, meta)
+    _add_slo_table(api, SloTable(views, meta.clock))
     return api
 
 
@@ -78,7 +71,7 @@ def _add_graph(api: APIRouter, views: Views, meta: Meta) -> None:
 def _add_traces(api: APIRouter, views: Views, meta: Meta) -> None:
     @api.get("/traces", summary="Kept example traces, newest first")
     async def traces(asked: Annotated[TracesParameters, Query()]) -> Answer:
-        from_s, to_s = _checked(lambda: asked.between(meta.clock()), "from")
+        from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
         found = await asyncio.to_thread(
             views.traces, asked.service, asked.min_ms, asked.errors, from_s, to_s, asked.limit
         )
@@ -95,21 +88,21 @@ def _add_traces(api: APIRouter, views: Views, meta: Meta) -> None:
 def _add_columns(api: APIRouter, views: Views, meta: Meta) -> None:
     @api.get("/series", summary="Columns for charts of a node or path")
     async def series(asked: Annotated[SeriesParameters, Query()]) -> Answer:
-        from_s, to_s, step_s = _checked(lambda: asked.steps(meta.clock()), "step")
+        from_s, to_s, step_s = checked(lambda: asked.steps(meta.clock()), "step")
         signals = list(dict.fromkeys(asked.signal.split(",")))
         found = await asyncio.to_thread(views.series, asked.of, signals, from_s, to_s, step_s)
         if found is None:
             raise Problem(404, "There is no such node or path.", "of")
-        return Answer(_with_times(found))
+        return Answer(with_times(found))
 
     @api.get("/logs/counts", summary="Log lines by level and window")
     async def log_counts(asked: Annotated[LogCountsParameters, Query()]) -> Answer:
-        from_s, to_s, step_s = _checked(lambda: asked.steps(meta.clock()), "step")
-        return Answer(_with_times(await asyncio.to_thread(views.log_counts, asked.service, from_s, to_s, step_s)))
+        from_s, to_s, step_s = checked(lambda: asked.steps(meta.clock()), "step")
+        return Answer(with_times(await asyncio.to_thread(views.log_counts, asked.service, from_s, to_s, step_s)))
 
     @api.get("/logs", summary="The newest error lines, masked")
     async def logs(asked: Annotated[LogsParameters, Query()]) -> Answer:
-        from_s, to_s = _checked(lambda: asked.between(meta.clock()), "from")
+        from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
         found = await asyncio.to_thread(views.logs, asked.service, asked.trace, from_s, to_s, asked.limit)
         wanted = (asked.pattern or "").casefold()
         return Answer([line for line in found if wanted in str(line.get("body", "")).casefold()])
@@ -135,6 +128,12 @@ def _add_stream(api: APIRouter, broadcast: Broadcast) -> None:
             return problem(503, "Too many viewers; try again soon.", headers={"retry-after": "10"})
         packed = accepts(request.headers.get("accept-encoding", ""), "gzip")
         return LiveStream(broadcast, WINDOWS_S[asked.view], packed)
+
+
+def _add_slo_table(api: APIRouter, table: SloTable) -> None:
+    @api.get("/slo-table", summary="The SLO page's table: what changed since a version; its columns may change")
+    async def slo_table(request: Request, asked: Annotated[SloTableParameters, Query()]) -> Response:
+        return await table.answer(asked.since, accepts(request.headers.get("accept-encoding", ""), "gzip"))
 
 
 def _add_positions(api: APIRouter, views: Views, options: WebOptions) -> None:
@@ -184,7 +183,7 @@ def _part(snapshot: Json, asked: GraphParameters) -> Json:
     if asked.zone is not None:
         snapshot = matching(snapshot, lambda node: asked.zone in node["zones"])
     if asked.q is not None:
-        snapshot = matching(snapshot, _checked(lambda: compile_query(asked.q or ""), "q"))
+        snapshot = matching(snapshot, checked(lambda: compile_query(asked.q or ""), "q"))
     return snapshot
 
 
@@ -192,18 +191,7 @@ def _equal(key: str, wanted: str) -> Callable[[Json], bool]:
     return lambda node: bool(node[key] == wanted)
 
 
-def _checked(make: Callable[[], T], key: str) -> T:
-    try:
-        return make()
-    except ValueError as wrong:
-        raise Problem(400, str(wrong), key) from None
-
-
 def _spellings(service_id: str, request: Request) -> list[str]:
     """The id as the server decoded it, and as it was sent: an id holds percent signs of its own."""
     raw = request.scope.get("raw_path", b"").decode("latin-1").partition("/services/")[2]
     return list(dict.fromkeys((service_id, raw)))
-
-
-def _with_times(columns: Json) -> Json:
-    return {**columns, "times": [rfc3339(time_s) for time_s in columns["times"]]}

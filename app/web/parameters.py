@@ -11,6 +11,9 @@ from app.web.moments import NOW, DurationParameter, Moment, MomentParameter
 SIGNALS = ("calls", "errors", "p95", "saturation")
 MOST_POINTS = 11_000
 TRACE_ID = r"^[0-9A-Fa-f]{1,32}$"
+TARGET = r"^(0|1|0?\.[0-9]{1,12})$"
+MONTH_S = 30 * 86_400
+State = Literal["ok", "no_data", "at_risk", "exhausted", "burning"]
 
 
 def _window(value: int) -> int:
@@ -122,6 +125,54 @@ class StreamParameters(Parameters):
     """Which window the live stream shows."""
 
     view: Literal["1m", "5m", "15m", "1h"] = "5m"
+
+
+class SlosParameters(Parameters):
+    """Which SLOs: by exact field, or by what an expression of the find language finds."""
+
+    domain: str | None = None
+    state: State | None = None
+    service: Service | None = None
+    class_: Annotated[str | None, Field(alias="class")] = None
+    default: bool | None = None
+    q: str | None = None
+
+
+class SloTableParameters(Parameters):
+    """The version that is known already, so that only what changed after it is sent."""
+
+    since: Annotated[int, Field(ge=0)] = 0
+
+
+class SloHistoryParameters(Columns):
+    """Over which time; without `from`, the last 30 days, and without `step` some 120 of them."""
+
+    from_: MomentParameter = Field(Moment(ago_s=MONTH_S), alias="from")
+
+
+class SpendersParameters(Parameters):
+    """How many intervals."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class WhatIfParameters(Parameters):
+    """Another target, an exact decimal such as 0.999, or another threshold, or both."""
+
+    target: Annotated[str | None, Field(pattern=TARGET)] = None
+    threshold_ms: Annotated[float | None, Field(gt=0, le=86_400_000, allow_inf_nan=False)] = None
+
+
+class AlertsParameters(Parameters):
+    """Which burn alerts: those that fire, unless `open=false`."""
+
+    open: bool = True
+    from_: Annotated[MomentParameter | None, Field(alias="from")] = None
+    to: MomentParameter | None = None
+    slo: str | None = None
+    service: Service | None = None
+    severity: Literal["page", "ticket"] | None = None
+    limit: Limit = 200
 
 
 class Position(BaseModel):
