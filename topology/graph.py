@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import networkx as nx
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from topology.histogram import Ladder
-from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, ROOT_WORK, SERVER_SIDE, WORK, Members, edge_id
-from topology.model import EdgeKey, InstanceKey, Kind, OperationKey, SeriesKey
+from topology.members import CLIENT_SIDE, ROOT_WORK, SERVER_SIDE, WORK, Members
+from topology.model import SeriesKey
 from topology.ring import Totals
 from topology.rollup import CALLS, COUNTS, ERRORS, OBSERVED, ORIGINATED, PROTECTED, SELF_TOTAL, TOTAL
 
 SHARES = (0.5, 0.95, 0.99)
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,29 +57,37 @@ def figures(members: Members, totals: Totals) -> Figures:
     return Figures(work, client, server, crossed)
 
 
+@numba.njit(cache=True, nogil=True)
+def _add_rows(counts: Floats, buckets: Floats, rows: npt.NDArray[np.int64], owner: npt.NDArray[np.int32],
+              into_counts: Floats, into_buckets: Floats) -> None:
+    for row in rows:
+        for at in range(counts.shape[1]):
+            into_counts[owner[row], at] += counts[row, at]
+        for at in range(buckets.shape[1]):
+            into_buckets[owner[row], at] += buckets[row, at]
+
+
 def _sum(totals: Totals, rows: npt.NDArray[np.int64], owner: npt.NDArray[np.int32], owners: int) -> Sums:
-    counts = np.zeros((owners, len(COUNTS)))
-    buckets = np.zeros((owners, totals.buckets.shape[1]))
-    if len(rows):
-        rows = rows[np.argsort(owner[rows], kind="stable")]
-        whose, starts = np.unique(owner[rows], return_index=True)
-        counts[whose] = np.add.reduceat(totals.counts[rows], starts, axis=0)
-        buckets[whose] = np.add.reduceat(totals.buckets[rows], starts, axis=0)
-    return Sums(counts, buckets)
+    sums = Sums(np.zeros((owners, len(COUNTS))), np.zeros((owners, totals.buckets.shape[1])))
+    _add_rows(totals.counts, totals.buckets, rows, owner, sums.counts, sums.buckets)
+    return sums
 
 
 def _borrow(members: Members, work: Sums, client: Sums, server: Sums) -> None:
     """Nodes that send no spans are counted by their paths: what is called by its callers, users by what they call."""
-    for number, (caller, callee) in enumerate(members.edges):
-        if members.nodes[callee].kind is not Kind.SERVICE:
-            _lend(work, callee, client, number, client if client.buckets[number].any() else server)
-        if members.nodes[caller].kind in (Kind.USER, Kind.UNKNOWN):
-            _lend(work, caller, client, number, server)
+    called, calling = members.borrowed()
+    timed_by_client = np.asarray(client.buckets[called].any(axis=1), bool)
+    _lend(work, members, called, 1, client, client, timed_by_client)
+    _lend(work, members, called, 1, client, server, ~timed_by_client)
+    _lend(work, members, calling, 0, client, server, np.ones(len(calling), bool))
 
 
-def _lend(work: Sums, node: int, counted: Sums, number: int, timed: Sums) -> None:
-    work.counts[node] += counted.counts[number]
-    work.buckets[node] += timed.buckets[number]
+def _lend(work: Sums, members: Members, edges: npt.NDArray[np.int64], end: int, counted: Sums, timed: Sums,
+          chosen: npt.NDArray[np.bool_]) -> None:
+    edges = edges[chosen]
+    nodes = members.ends()[:, end][edges]
+    np.add.at(work.counts, nodes, counted.counts[edges])
+    np.add.at(work.buckets, nodes, timed.buckets[edges])
 
 
 @dataclass(frozen=True)
@@ -98,18 +109,14 @@ def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: L
     sums = figures(members, totals)
     settled = sums.work.counts - figures(members, unsettled).work.counts if unsettled else sums.work.counts
     drawn: nx.DiGraph[str] = nx.DiGraph(start_s=window.start_s, window_s=window.length_s)
-    details = _Details(members, keys, totals)
-    quantiles = ladder.quantiles_us(sums.work.buckets, SHARES) / 1000
+    details = members.details(keys, totals.counts[:, CALLS] != 0)
+    own = _node_figures(sums.work, settled, ladder, window.length_s)
     for number, service in enumerate(members.nodes):
-        own = _node_figures(sums.work.counts[number], settled[number], quantiles[number], window.length_s)
-        drawn.add_node(service.id, service=service, **own, **details.of_node(number))
-    client = ladder.quantiles_us(sums.client.buckets, SHARES[1:2])[:, 0] / 1000
-    server = ladder.quantiles_us(sums.server.buckets, SHARES[1:2])[:, 0] / 1000
+        drawn.add_node(service.id, service=service, **own[number], **details.of_node(number))
+    paths = _path_figures(sums, ladder, window.length_s)
     for number, (caller, callee) in enumerate(members.edges):
-        source, target = members.nodes[caller], members.nodes[callee]
-        drawn.add_edge(source.id, target.id, id=edge_id(source, target), cross_zone_calls=whole(sums.crossing[number]),
-                       client_p95_ms=known(client[number]), server_p95_ms=known(server[number]),
-                       **_counts(sums.client.counts[number], window.length_s), **details.of_edge(number))
+        source, target = members.nodes[caller].id, members.nodes[callee].id
+        drawn.add_edge(source, target, id=f"{source}>{target}", **paths[number], **details.of_edge(number))
     return drawn
 
 
@@ -124,63 +131,52 @@ def known(figure: float) -> float | None:
     return None if np.isnan(figure) else round(float(figure), 3)
 
 
-def _counts(counts: npt.NDArray[np.float64], window_s: int) -> dict[str, object]:
-    calls = float(counts[CALLS])
-    share = counts[OBSERVED] / calls if calls > 0 else 1.0
+def _whole(counts: Floats) -> list[int | float]:
+    """`whole` of every count of a column."""
+    nearest = np.rint(counts)
+    return [*map(whole, counts.tolist())] if (np.abs(counts - nearest) >= 1e-6).any() else nearest.astype(int).tolist()
+
+
+def _rounded(figures: Floats, decimals: int) -> list[float | None]:
+    """A column with None where nothing is known."""
+    return [None if figure != figure else figure for figure in np.round(figures, decimals).tolist()]
+
+
+def _ratio(part: Floats, of: Floats) -> Floats:
+    """Shares, not known (NaN) of nothing."""
+    return np.asarray(np.divide(part, of, out=np.full(len(of), np.nan), where=of > 0), np.float64)
+
+
+def _counts(counts: Floats, window_s: int) -> dict[str, list[Any]]:
+    calls, share = counts[:, CALLS], _ratio(counts[:, OBSERVED], counts[:, CALLS])
     return {
-        "calls": whole(calls), "errors": whole(counts[ERRORS]), "protected": whole(counts[PROTECTED]),
-        "calls_per_s": round(calls / window_s, 4),
-        "error_ratio": round(float(counts[ERRORS]) / calls, 6) if calls > 0 else None,
-        "sampled": round(float(share), 4) if share < 0.9999 else None,
+        "calls": _whole(calls), "errors": _whole(counts[:, ERRORS]), "protected": _whole(counts[:, PROTECTED]),
+        "calls_per_s": np.round(calls / window_s, 4).tolist(),
+        "error_ratio": _rounded(_ratio(counts[:, ERRORS], calls), 6),
+        "sampled": _rounded(np.where(share < 0.9999, share, np.nan), 4),
     }
 
 
-def _node_figures(counts: npt.NDArray[np.float64], settled: npt.NDArray[np.float64],
-                  quantiles_ms: npt.NDArray[np.float64], window_s: int) -> dict[str, object]:
-    calls, errors = float(settled[CALLS]), float(settled[ERRORS])
-    p50, p95, p99 = (known(q) for q in quantiles_ms)
-    return {
-        **_counts(counts, window_s), "originated_errors": whole(counts[ORIGINATED]), "p50_ms": p50, "p95_ms": p95,
-        "p99_ms": p99, "self_ms": round(float(settled[SELF_TOTAL]) / calls / 1000, 3) if calls > 0 else None,
-        "originated_ratio": round(min(float(settled[ORIGINATED]) / errors, 1.0), 4) if errors > 0 else None,
-    }
+def _node_figures(work: Sums, settled: Floats, ladder: Ladder, window_s: int) -> list[dict[str, Any]]:
+    quantiles_ms = ladder.quantiles_us(work.buckets, SHARES) / 1000
+    began = np.minimum(_ratio(settled[:, ORIGINATED], settled[:, ERRORS]), 1.0)
+    return _listed({
+        **_counts(work.counts, window_s), "originated_errors": _whole(work.counts[:, ORIGINATED]),
+        **{name: _rounded(quantiles_ms[:, at], 3) for at, name in enumerate(("p50_ms", "p95_ms", "p99_ms"))},
+        "self_ms": _rounded(_ratio(settled[:, SELF_TOTAL], settled[:, CALLS]) / 1000, 3),
+        "originated_ratio": _rounded(began, 4),
+    })
 
 
-class _Details:
-    """What is listed rather than counted: zones, instances, sources, protocols of what was active."""
+def _path_figures(sums: Figures, ladder: Ladder, window_s: int) -> list[dict[str, Any]]:
+    p95_ms = {side: ladder.quantiles_us(of.buckets, SHARES[1:2])[:, 0] / 1000
+              for side, of in (("client", sums.client), ("server", sums.server))}
+    return _listed({
+        "cross_zone_calls": _whole(sums.crossing), "client_p95_ms": _rounded(p95_ms["client"], 3),
+        "server_p95_ms": _rounded(p95_ms["server"], 3), **_counts(sums.client.counts, window_s),
+    })
 
-    def __init__(self, members: Members, keys: Sequence[SeriesKey], totals: Totals) -> None:
-        self.zones: dict[int, set[str]] = {}
-        self.instances: dict[int, dict[str, int]] = {}
-        self.node_sources: dict[int, set[str]] = {}
-        self.edge_sources: dict[int, set[str]] = {}
-        self.protocols: dict[int, set[str]] = {}
-        silent = [node.kind is not Kind.SERVICE for node in members.nodes]
-        self._silent_ends = [[end for end in ends if silent[end]] for ends in members.edges]
-        for number in np.flatnonzero(totals.counts[:, CALLS]).tolist():
-            self._take(keys[number], int(members.role[number]), int(members.owner[number]))
 
-    def _take(self, key: SeriesKey, role: int, owner: int) -> None:
-        if role in (CLIENT_SIDE, SERVER_SIDE) and isinstance(key, EdgeKey):
-            self.edge_sources.setdefault(owner, set()).add(key.source)
-            for end in self._silent_ends[owner]:
-                self.node_sources.setdefault(end, set()).add(key.source)
-            if key.protocol:
-                self.protocols.setdefault(owner, set()).add(key.protocol)
-        elif role in (WORK, ROOT_WORK, INSTANCE) and isinstance(key, OperationKey | InstanceKey):
-            self.node_sources.setdefault(owner, set()).add(key.source)
-            if key.zone:
-                self.zones.setdefault(owner, set()).add(key.zone)
-            if role == INSTANCE:
-                zones = self.instances.setdefault(owner, {})
-                zones[key.zone] = zones.get(key.zone, 0) + 1
-        elif role == GAUGE:
-            self.node_sources.setdefault(owner, set()).add(key.source)
-
-    def of_node(self, number: int) -> dict[str, object]:
-        return {"zones": sorted(self.zones.get(number, ())), "instances_by_zone": self.instances.get(number, {}),
-                "sources": sorted(self.node_sources.get(number, ()))}
-
-    def of_edge(self, number: int) -> dict[str, object]:
-        return {"protocols": sorted(self.protocols.get(number, ())),
-                "sources": sorted(self.edge_sources.get(number, ()))}
+def _listed(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Columns as one dictionary a row."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

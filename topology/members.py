@@ -6,12 +6,13 @@ series, and a tick only adds up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from topology.details import Details
 from topology.model import EdgeKey, GaugeKey, InstanceKey, Kind, LogKey, OperationKey, SeriesKey, Service, Side
 
 Shown = Callable[[Service], Service | None]
@@ -42,6 +43,9 @@ class Members:
     _edge_numbers: dict[tuple[int, int], int] = field(default_factory=dict)
     _by_name: dict[tuple[str, str], set[Service]] = field(default_factory=dict)
     _displayed: dict[Service, Service | None] = field(default_factory=dict)
+    _ends: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    _borrowed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    _listed: tuple[npt.NDArray[np.bool_], Details] | None = None
 
     def extend(self, keys: Sequence[SeriesKey]) -> bool:
         """Takes in the series that are new since the last call; True when an earlier belonging changed.
@@ -50,6 +54,8 @@ class Members:
         service seen for the first time may change where earlier paths end.
         """
         new = keys[len(self.role) :]
+        if not new:
+            return False
         changed = self._learn_names(new)
         if changed:
             self.nodes, self.edges, self._node_numbers, self._edge_numbers = [], [], {}, {}
@@ -60,7 +66,38 @@ class Members:
         self.role = np.concatenate([self.role[:start], np.array([r[0] for r in rows], np.int8)])
         self.owner = np.concatenate([self.owner[:start], np.array([r[1] for r in rows], np.int32)])
         self.crossing = np.concatenate([self.crossing[:start], np.array([_crosses(key) for key in new], bool)])
+        self._note_ends()
         return changed
+
+    def _note_ends(self) -> None:
+        self._listed = None
+        self._ends = np.array(self.edges, np.int64).reshape(-1, 2)
+        silent = np.array([node.kind is not Kind.SERVICE for node in self.nodes], bool)
+        outside = np.array([node.kind in (Kind.USER, Kind.UNKNOWN) for node in self.nodes], bool)
+        self._borrowed = np.flatnonzero(silent[self._ends[:, 1]]), np.flatnonzero(outside[self._ends[:, 0]])
+
+    def ends(self) -> npt.NDArray[np.int64]:
+        """The numbers of caller and callee of every path: paths x 2."""
+        return self._ends
+
+    def borrowed(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The paths whose callee, and those whose caller, sends no spans and is counted by its paths."""
+        return self._borrowed
+
+    def details(self, keys: Sequence[SeriesKey], active: npt.NDArray[np.bool_]) -> Details:
+        """What is listed of the active series (a row a series). Remembered while the same are active."""
+        if self._listed is None or not np.array_equal(self._listed[0], active):
+            silent = [node.kind is not Kind.SERVICE for node in self.nodes]
+            silent_ends = [[end for end in ends if silent[end]] for ends in self.edges]
+            chosen = np.flatnonzero(active & ~np.isin(self.role[: len(active)], (LOG, HIDDEN)))
+            self._listed = active, Details(self._taken(keys, chosen), silent_ends)
+        return self._listed[1]
+
+    def _taken(self, keys: Sequence[SeriesKey],
+               chosen: npt.NDArray[np.int64]) -> Iterator[tuple[SeriesKey, bool, int]]:
+        of_path = np.isin(self.role[chosen], (CLIENT_SIDE, SERVER_SIDE)).tolist()
+        for number, path, owner in zip(chosen.tolist(), of_path, self.owner[chosen].tolist(), strict=True):
+            yield keys[number], path, owner
 
     def _learn_names(self, new: Sequence[SeriesKey]) -> bool:
         before = len(self.role) > 0

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from topology.graph import Figures, figures
-from topology.health import Events
+from topology.graph import figures
 from topology.histogram import Ladder
 from topology.members import Members
 from topology.model import EdgeKey, OperationKey, SeriesKey
@@ -20,7 +19,7 @@ from topology.store.contract import KeyedRollups, Store
 
 DAY_S = 86400
 PERIOD_S = 30 * DAY_S
-SLOW = -1
+NOTHING = (0.0, 0.0, 0.0)
 
 
 def slow_totals(totals: Totals, ladder: Ladder, threshold_us: int) -> Totals:
@@ -31,22 +30,26 @@ def slow_totals(totals: Totals, ladder: Ladder, threshold_us: int) -> Totals:
 
 @dataclass(frozen=True)
 class Judged:
-    """Events by node number and by path number."""
+    """Calls, failed and slow calls by node number and by path number: lists, since they are read one by one."""
 
-    nodes: Sequence[Events]
-    edges: Sequence[Events]
-    figures: Figures
+    nodes: Sequence[Sequence[float]]
+    edges: Sequence[Sequence[float]]
+
+    def row(self, of: str, number: int) -> Sequence[float]:
+        """The events of one of the `nodes` or `edges`; none for a number that was not known then."""
+        rows = self.nodes if of == "nodes" else self.edges
+        return rows[number] if number < len(rows) else NOTHING
 
 
 def events(members: Members, totals: Totals) -> Judged:
     """The events of every node and path; `totals` as `slow_totals` makes them."""
     sums = figures(members, totals)
-    return Judged(_rows(sums.work.counts, sums.work.buckets), _rows(sums.client.counts, sums.client.buckets), sums)
+    return Judged(_rows(sums.work.counts, sums.work.buckets), _rows(sums.client.counts, sums.client.buckets))
 
 
-def _rows(counts: npt.NDArray[np.float64], slow: npt.NDArray[np.float64]) -> list[Events]:
-    columns = np.stack([counts[:, CALLS], counts[:, ERRORS], slow[:, 0]], axis=1)
-    return [Events(*row) for row in columns.tolist()]
+def _rows(counts: npt.NDArray[np.float64], slow: npt.NDArray[np.float64]) -> list[list[float]]:
+    rows: list[list[float]] = np.stack([counts[:, CALLS], counts[:, ERRORS], slow[:, 0]], axis=1).tolist()
+    return rows
 
 
 class Budgets:

@@ -65,20 +65,28 @@ def _to_users(graph: nx.DiGraph, node: str, paths: set[tuple[str, str]]) -> None
         node = caller
 
 
-def originated_in(graph: nx.DiGraph, node: str) -> tuple[str, float] | None:
-    """Where most of a node's failures began: the id among itself and what it calls with errors, and its share."""
-    reached, waiting = {node}, [node]
-    while waiting:
-        for _, callee, data in graph.out_edges(waiting.pop(), data=True):
-            if data["errors"] > 0 and callee not in reached:
-                reached.add(callee)
-                waiting.append(callee)
-    began = {n: _began(graph.nodes[n]) for n in reached}
-    total = sum(began.values())
-    if total <= 0:
-        return None
-    most = max(sorted(began), key=began.__getitem__)
-    return most, began[most] / total
+class Failures:
+    """The failed calls of a graph, to be followed from many nodes. Nodes have `kind` and figures."""
+
+    def __init__(self, graph: nx.DiGraph) -> None:
+        self._began = {node: _began(data) for node, data in graph.nodes(data=True)}
+        self._callees: dict[str, list[str]] = {}
+        for caller, callee, data in graph.edges(data=True):
+            if data["errors"] > 0:
+                self._callees.setdefault(caller, []).append(callee)
+
+    def originated_in(self, node: str) -> tuple[str, float] | None:
+        """Where most of a node's failures began: the id among itself and what it calls with errors, and its share."""
+        reached, waiting = {node}, [node]
+        while waiting:
+            new = [callee for callee in self._callees.get(waiting.pop(), ()) if callee not in reached]
+            reached.update(new)
+            waiting += new
+        total = sum(self._began[n] for n in reached)
+        if total <= 0:
+            return None
+        most = max(sorted(reached), key=self._began.__getitem__)
+        return most, self._began[most] / total
 
 
 def _began(data: dict[str, object]) -> float:

@@ -54,10 +54,10 @@ class Presence:
         self.changed.clear()
         return entities
 
-    def present(self, now_s: float, leave_after_s: float) -> dict[str, tuple[float, float]]:
+    def present(self, now_s: float, leave_after_s: float) -> set[str]:
         """Everything that was there at a moment: seen before it, and not so long ago that it has left the map."""
-        return {key: times for key, times in self.seen.items()
-                if times[0] <= now_s and times[1] >= now_s - leave_after_s}
+        return {key for key, (first_s, last_s) in self.seen.items()
+                if first_s <= now_s and last_s >= now_s - leave_after_s}
 
     def note_states(self, states: Mapping[str, State], now_s: float) -> None:
         """Takes notice of every node's state, so that it is known since when it has it."""

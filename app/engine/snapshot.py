@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import networkx as nx
 
 from app.catalogue import Title
 from app.engine.evidence import Judged
-from app.engine.impact import impact, originated_in
+from app.engine.impact import Failures, impact
 from app.engine.moments import rfc3339
 from app.engine.placement import Placement
 from app.engine.presence import Presence, ends_of
@@ -57,6 +57,13 @@ class Judging:
     long: Judged
     day: Judged
     period: Judged
+
+    def evidence(self, of: str, number: int) -> Evidence | None:
+        """What is known of one of the `nodes` or `edges`; None when it was called lately and nothing was bad."""
+        short, long, day, period = (judged.row(of, number) for judged in (self.short, self.long, self.day, self.period))
+        if short[0] > 0 and long[0] > 0 and not (any(long[1:]) or any(day[1:]) or any(period[1:]) or any(short[1:])):
+            return None
+        return Evidence(Events(*short), Events(*long), Events(*day), Events(*period))
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,8 @@ class Drawing:
     def _complete(self, graph: nx.DiGraph, members: Members, now_s: float) -> None:
         """Adds who was here and is quiet now, and takes out who left."""
         present = self._presence.present(now_s, self._rules.leave_after_s)
-        for key in present:
+        drawn = set(graph) | {data["id"] for *_, data in graph.edges(data=True)}
+        for key in present - drawn:
             ends = ends_of(key)
             for service in ends or (Service.from_id(key),):
                 shown = members.display(service)
@@ -156,22 +164,31 @@ class Drawing:
         return domain
 
     def _judge(self, graph: nx.DiGraph, members: Members, judging: Judging) -> None:
-        for number, service in enumerate(members.nodes):
-            if service.id in graph:
-                where = originated_in(graph, service.id) if graph.nodes[service.id]["errors"] else None
-                named = (graph.nodes[where[0]]["title"]["en"], where[1]) if where else None
-                evidence = _evidence(judging, "nodes", number, named)
-                graph.nodes[service.id]["judgement"] = judge(evidence, self._rules.objective)
+        failures, ids = Failures(graph), [service.id for service in members.nodes]
+        # Most have no data or no bad call, and are judged alike: that is worked out once.
+        quiet, spotless = (judge(Evidence(e, e, e, e), self._rules.objective) for e in (Events(), Events(1)))
+        for number, node in enumerate(ids):
+            if node in graph and graph.nodes[node]["calls"]:
+                evidence = judging.evidence("nodes", number)
+                graph.nodes[node]["judgement"] = self._judged(graph, failures, evidence, node) if evidence else spotless
         for number, (caller, callee) in enumerate(members.edges):
-            pair = (members.nodes[caller].id, members.nodes[callee].id)
-            if graph.has_edge(*pair):
-                graph.edges[pair]["judgement"] = judge(_evidence(judging, "edges", number, None), self._rules.objective)
-        quiet = judge(Evidence(Events(), Events(), Events(), Events()), self._rules.objective)
+            data = graph.get_edge_data(ids[caller], ids[callee])
+            if data and data["calls"]:
+                evidence = judging.evidence("edges", number)
+                data["judgement"] = judge(evidence, self._rules.objective) if evidence else spotless
+        said = {id(judgement): _why(judgement) for judgement in (quiet, spotless)}
         for data in [d for _, d in graph.nodes(data=True)] + [d for _, _, d in graph.edges(data=True)]:
-            data.setdefault("judgement", quiet)
-            if data["calls"] == 0:
-                data["judgement"] = quiet
-            data["health"] = str(data["judgement"].state)
+            judgement = data.setdefault("judgement", quiet)
+            data["health"], data["why"] = str(judgement.state), said.get(id(judgement))
+
+    def _judged(self, graph: nx.DiGraph, failures: Failures, evidence: Evidence, node: str) -> Judgement:
+        """The judgement of a node. Where its failures began is looked up only when that will be said."""
+        judgement = judge(evidence, self._rules.objective)
+        where = failures.originated_in(node) if judgement.state is not State.OK else None
+        if where is None or not graph.nodes[node]["errors"]:
+            return judgement
+        named = replace(evidence, originated_in=(graph.nodes[where[0]]["title"]["en"], where[1]))
+        return judge(named, self._rules.objective)
 
     def _groups(self, graph: nx.DiGraph) -> list[dict[str, Any]]:
         present = {data["group"] for _, data in graph.nodes(data=True)}
@@ -192,8 +209,9 @@ class Drawing:
         return {
             "id": node, "environment": service.environment, "namespace": service.namespace, "name": service.name,
             **{key: data[key] for key in ("kind", "title", "domain", "layer", "owner", "runbook", "health")}, **figures,
-            "group": data["group"], "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": _why(judgement),
-            "slo": "default", "budget_left": None if judgement.budget_left is None else round(judgement.budget_left, 4),
+            "group": data["group"], "stale": moment.now_s - last_s > self._rules.stale_after_s,
+            "why": data["why"] or _why(judgement), "slo": "default",
+            "budget_left": None if judgement.budget_left is None else round(judgement.budget_left, 4),
             "complete": True, "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "x": at[0], "y": at[1],
             "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins,
             "change": None, "objective": self._objective,
@@ -206,7 +224,7 @@ class Drawing:
         return {
             "id": data["id"], "source": caller, "target": callee, **{key: data[key] for key in QUIET_PATH},
             "p95_ms": client if client is not None else data["server_p95_ms"], "health": data["health"],
-            "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": _why(data["judgement"]),
+            "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": data["why"] or _why(data["judgement"]),
             "complete": True, "objective": self._objective,
             "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "impact": (caller, callee) in felt.paths,
             "protection": _protection(data),
@@ -221,14 +239,6 @@ class Drawing:
                 since = None if since_s is None else rfc3339(since_s)
                 rows.append({"id": node["id"], "health": state, "since": since, "text": node["why"]})
         return sorted(rows, key=lambda row: (-LOUDNESS[row["health"]], row["since"] or "", row["id"]))
-
-
-def _evidence(judging: Judging, which: str, number: int, named: tuple[str, float] | None) -> Evidence:
-    def at(judged: Judged) -> Events:
-        rows = getattr(judged, which)
-        return rows[number] if number < len(rows) else Events()
-
-    return Evidence(at(judging.short), at(judging.long), at(judging.day), at(judging.period), named)
 
 
 def _lives(graph: nx.DiGraph, node: str) -> bool:
