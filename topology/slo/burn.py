@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -136,21 +136,30 @@ def _floor(slo: Slo, rule: BurnRule | BurnCondition) -> int:
 
 
 def firing(rules: RuleTable, good: Array, total: Array) -> npt.NDArray[np.bool_]:
-    """Which rules' conditions hold: `good` and `total` are windows x SLOs, the answer has one element per rule.
+    """Which rules' conditions hold: one element per rule.
 
-    A window without events holds nothing. `after_s` is not looked at here: see `topology.slo.alerts`.
+    `good` and `total` are windows x SLOs, or windows x SLOs x instants for rules x instants. A window without events
+    holds nothing. `after_s` is not looked at here: see `topology.slo.alerts`.
     """
     shares = bad_ratio(good, total)
-    bad = (total - good)[rules.long_at, rules.row]
     long, short = shares[rules.long_at, rules.row], shares[rules.short_at, rules.row]
-    holds = np.zeros(len(rules), np.bool_)
+    limit, operator = _beside(rules.limit, long), _beside(rules.operator, long)
+    holds = np.zeros(long.shape, np.bool_)
     for code in rules.operators:
         compare = _COMPARE[code]
-        holds |= (rules.operator == code) & compare(long, rules.limit) & compare(short, rules.limit)
-    return holds & (bad >= rules.least_bad - NOTHING)
+        holds |= (operator == code) & compare(long, limit) & compare(short, limit)
+    bad = (total - good)[rules.long_at, rules.row]
+    return holds & (bad >= _beside(rules.least_bad, bad) - NOTHING)
 
 
 def burns(rules: RuleTable, good: Array, total: Array) -> Array:
     """The burn of every rule: the lower of its two windows, so what decides; NaN where one has no events."""
     shares = bad_ratio(good, total)
-    return np.minimum(shares[rules.long_at, rules.row], shares[rules.short_at, rules.row]) / rules.allowed
+    lower = np.minimum(shares[rules.long_at, rules.row], shares[rules.short_at, rules.row])
+    found: Array = lower / _beside(rules.allowed, lower)
+    return found
+
+
+def _beside(values: npt.NDArray[Any], wide: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """One value per rule, for every instant of that rule."""
+    return values.reshape(-1, *(1,) * (wide.ndim - 1))

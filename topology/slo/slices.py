@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from topology.slo.budget import NOTHING, Array, bad_ratio, ratio
 from topology.slo.objectives import Method, Missing, Operator
@@ -90,8 +89,3 @@ def composed(parts: Sequence[Counts], weights: Sequence[float], method: Method, 
         return (known & (slice_good >= slice_known).all(axis=0)).astype(np.float64), known.astype(np.float64)
     shortfall = np.tensordot(weighted, np.nan_to_num(bad_ratio(good, total)), axes=1)
     return np.where(known, np.maximum(1.0 - shortfall, 0.0), 0.0), known.astype(np.float64)
-
-
-def prefix(column: npt.NDArray[np.float64]) -> Array:
-    """Running sums with a zero before them: the sum of rows [a, b) is prefix[b] - prefix[a], exact below 2**53."""
-    return np.concatenate([np.zeros((1, *column.shape[1:])), np.cumsum(column, axis=0)])
