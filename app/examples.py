@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,23 +23,26 @@ COMPLETE_AFTER_S = 12.0
 REMEMBERED_S = 40.0
 MAX_WANTED = 64
 USUAL_SPAN_BYTES = 16 << 10
-MOST_AT_ONCE = 3
-"""Traces read back in one tick: what a burst wanted is collected bit by bit."""
+MOST_AT_ONCE, MOST_SOUGHT, SOUGHT_EVERY_S = 3, 15, 6.0
+"""Traces read back in one tick: what a burst wanted is collected bit by bit. Looking where the spans of fifteen are
+costs as much as for one, so a few wait for each other, for so many seconds."""
 MAX_SPANS = 2000
 HOUR_S = 3600.0
-INDEX_BYTES = 64 << 20
+PAGE_SPANS, MOST_PAGES = 1 << 15, 80
+"""Where spans are is kept in pages of 24 bytes a span: 60 MiB at most."""
 LOW_BITS = (1 << 16) - 1
+Place = tuple[int, int, int]
+"""Where a span is and who sent it: (ticket of the request, offset in it, number of the end)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Noted:
-    """Where the spans of one request are: arrays with a row a span."""
+class _Page:
+    """Where some thousand spans are, in the order of arrival: a row a span."""
 
-    ticket: int
-    at_s: float
-    trace: npt.NDArray[np.int64]
-    offset: npt.NDArray[np.int32]
-    place: npt.NDArray[np.int32]
+    def __init__(self) -> None:
+        self.used, self.newest_s = 0, 0.0
+        self.trace = np.empty(PAGE_SPANS, np.int64)
+        self.ticket = np.empty(PAGE_SPANS, np.int64)
+        self.offset, self.place = np.empty(PAGE_SPANS, np.int32), np.empty(PAGE_SPANS, np.int32)
 
 
 class ExampleBook:
@@ -48,39 +50,57 @@ class ExampleBook:
 
     def __init__(self, chooser: Chooser, bytes_per_hour: int) -> None:
         self._chooser, self._bytes_per_hour = chooser, bytes_per_hour
-        self._noted: deque[_Noted] = deque()
-        self._noted_bytes = 0
+        self._pages: deque[_Page] = deque()
         self._wanted: dict[int, float] = {}
+        self._found: deque[tuple[int, list[Place]]] = deque()
         self._hour, self._spent = -1, 0
         self.kept = 0
 
     def note(self, columns: SpanColumns, resolved: npt.NDArray[np.int32], ticket: int, now_s: float) -> None:
         """Takes notice of a request, and of the traces in it that are worth keeping."""
-        used = columns.used
+        used, done = columns.used, 0
         for row in self._chooser.choose(columns.wide, resolved, used, now_s).tolist():
             if len(self._wanted) < MAX_WANTED:
                 self._wanted.setdefault(int(columns.wide[row, TRACE]), now_s + COMPLETE_AFTER_S)
-        noted = _Noted(ticket, now_s, columns.wide[:used, TRACE].copy(), columns.narrow[:used, OFFSET].copy(),
-                       resolved[:used, PLACE].copy())
-        self._noted.append(noted)
-        self._noted_bytes += 16 * used
-        while self._noted and (self._noted[0].at_s < now_s - REMEMBERED_S or self._noted_bytes > INDEX_BYTES):
-            self._noted_bytes -= 16 * len(self._noted.popleft().trace)
+        while done < used:
+            page = self._page(now_s)
+            here = slice(page.used, min(page.used + used - done, PAGE_SPANS))
+            rows = slice(done, done + here.stop - here.start)
+            page.trace[here], page.offset[here] = columns.wide[rows, TRACE], columns.narrow[rows, OFFSET]
+            page.ticket[here], page.place[here] = ticket, resolved[rows, PLACE]
+            page.used, page.newest_s, done = here.stop, now_s, rows.stop
 
-    def due(self, now_s: float) -> dict[int, list[tuple[int, int, int]]]:
-        """The traces that should be complete by now: where their spans are, as (ticket, offset, place)."""
-        ready = [trace for trace, due_s in self._wanted.items() if due_s <= now_s][:MOST_AT_ONCE]
-        for trace in ready:
-            del self._wanted[trace]
-        found: dict[int, list[tuple[int, int, int]]] = {trace: [] for trace in ready}
+    def _page(self, now_s: float) -> _Page:
+        """A page with room. What is too old or too much is forgotten; its memory is written on again."""
+        if self._pages and self._pages[-1].used < PAGE_SPANS:
+            return self._pages[-1]
+        page = None
+        while self._pages and (self._pages[0].newest_s < now_s - REMEMBERED_S or len(self._pages) >= MOST_PAGES):
+            page = self._pages.popleft()
+        page = page or _Page()
+        page.used = 0
+        self._pages.append(page)
+        return page
+
+    def due(self, now_s: float) -> dict[int, list[Place]]:
+        """Some of the traces that should be complete by now: where their spans are."""
+        ready = [trace for trace, due_s in self._wanted.items() if due_s <= now_s][:MOST_SOUGHT]
+        if not self._found and ready and (len(ready) == MOST_SOUGHT or self._wanted[ready[0]] < now_s - SOUGHT_EVERY_S):
+            self._found.extend(self._seek(ready).items())
+            for trace in ready:
+                del self._wanted[trace]
+        return dict(self._found.popleft() for _ in range(min(MOST_AT_ONCE, len(self._found))))
+
+    def _seek(self, traces: list[int]) -> dict[int, list[Place]]:
+        found: dict[int, list[Place]] = {trace: [] for trace in traces}
         # Nearly no span is wanted: a table over the low bits of the trace id says so faster than comparing does.
         maybe = np.zeros(LOW_BITS + 1, bool)
-        maybe[np.array(ready, np.int64) & LOW_BITS] = True
-        for noted in self._noted if ready else ():
-            for row in np.flatnonzero(maybe[noted.trace & LOW_BITS]).tolist():
-                places = found.get(int(noted.trace[row]))
+        maybe[np.array(traces, np.int64) & LOW_BITS] = True
+        for page in self._pages:
+            for row in np.flatnonzero(maybe[page.trace[: page.used] & LOW_BITS]).tolist():
+                places = found.get(int(page.trace[row]))
                 if places is not None:
-                    places.append((noted.ticket, int(noted.offset[row]), int(noted.place[row])))
+                    places.append((int(page.ticket[row]), int(page.offset[row]), int(page.place[row])))
         return found
 
     def afford(self, size: int, now_s: float) -> bool:
@@ -99,7 +119,7 @@ Ends = Callable[[int], tuple[Service, str]]
 """The service and zone of an end's number."""
 
 
-def assemble(trace: int, places: Iterable[tuple[int, int, int]], journal: Journal, ends: Ends,
+def assemble(trace: int, places: Iterable[Place], journal: Journal, ends: Ends,
              mask: Callable[[str], str]) -> list[Example]:
     """One trace as an example of every service in it; empty when its requests are gone."""
     spans: dict[str, tuple[ReadSpan, int]] = {}

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import networkx as nx
@@ -56,6 +57,8 @@ class Engine(Answers):
         self._budgets = Budgets(parts.store, parts.series, parts.ladder, self._threshold_us)
         self._uncommitted: list[RollupBatch] = []
         self._examples: list[Example] = []
+        # Names and most values of attributes come again and again.
+        self._mask = lru_cache(maxsize=1 << 12)(parts.mask)
         self._newest: Harvest | None = None
         self._pictures: dict[int, dict[str, Any]] = {}
         self._judging: Judging | None = None
@@ -163,7 +166,7 @@ class Engine(Answers):
     def _collect_examples(self, now_s: float) -> None:
         ends = self.parts.pairing.naming.ends
         for trace, places in self.parts.intake.due_examples(now_s).items():
-            found = assemble(trace, places, self.parts.journal, ends.end, self.parts.mask)
+            found = assemble(trace, places, self.parts.journal, ends.end, self._mask)
             if found and self.parts.examples.afford(len(found[0].payload), now_s):
                 self._examples += found
 
