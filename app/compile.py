@@ -5,15 +5,20 @@ from __future__ import annotations
 import sys
 import time
 
+import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.resources import identify, read
+from topology import ring
 from topology.choosing import Chooser, Quota
+from topology.graph import figures
 from topology.histogram import ladder
 from topology.journal import checksum
+from topology.members import Members
 from topology.pairing import FailureRules, Pairing
-from topology.rollup import SeriesTable
+from topology.ring import Totals
+from topology.rollup import COUNTS, SeriesTable
 from topology.store import merging
 
 
@@ -22,6 +27,8 @@ def compile_kernels() -> float:
     began_s = time.monotonic()
     checksum(bytes(64), 1)
     merging.compile_kernels()
+    ring.compile_kernels()
+    figures(Members(), Totals(np.zeros((0, len(COUNTS))), np.zeros((0, ladder().buckets))))
     decoder = SpanDecoder(1, extra_reserved=FailureRules().protected_names)
     scale = ladder()
     pairing = Pairing(decoder.strings, lambda n: read(decoder.resources.raw(n), identify), scale)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from topology.histogram import Ladder
+from topology.machine import JIT, compiled
 from topology.members import CLIENT_SIDE, ROOT_WORK, SERVER_SIDE, WORK, Members
 from topology.model import SeriesKey
 from topology.ring import Totals
@@ -57,9 +57,8 @@ def figures(members: Members, totals: Totals) -> Figures:
     return Figures(work, client, server, crossed)
 
 
-@numba.njit(cache=True, nogil=True)
-def _add_rows(counts: Floats, buckets: Floats, rows: npt.NDArray[np.int64], owner: npt.NDArray[np.int32],
-              into_counts: Floats, into_buckets: Floats) -> None:
+@compiled(**JIT)
+def _add_rows(counts, buckets, rows, owner, into_counts, into_buckets):  # type: ignore[no-untyped-def]
     for row in rows:
         for at in range(counts.shape[1]):
             into_counts[owner[row], at] += counts[row, at]

@@ -1,23 +1,29 @@
 """The last hour in memory: every window by itself, and running sums over the spans that the map shows.
 
 A running sum makes "the last 5 minutes" a subtraction of what left and an addition of what came, so a tick
-costs the same whether the map shows a minute or an hour.
+costs the same whether the map shows a minute or an hour. Windows that hardly change any more are packed
+(see topology.packing): an hour of ten thousand busy series in some hundred megabytes less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from topology.histogram import Ladder
+from topology.histogram import Ladder, ladder
+from topology.machine import JIT, compiled
+from topology.packing import Packed, add_packed, numbers, pack, unpack
 from topology.rollup import COUNTS, RollupBatch, coarsen, concatenate, empty, rows_of
 
 SPANS_S = (60, 300, 900, 3600)
 RESIDUE = 1e-3
 """Less than any count or microsecond, more than the rounding error of a running sum."""
+SETTLED_S = 60
+"""A window this old has nearly all its spans: it is packed, and again when a fourth as many rows came late."""
+MOST_LOOSE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +46,71 @@ class RunningSum:
         have = len(self.totals.counts)
         if series > have:
             more = 1 << (series - 1).bit_length()
-            self.totals = Totals(np.pad(self.totals.counts, ((0, more - have), (0, 0))),
-                                 np.pad(self.totals.buckets, ((0, more - have), (0, 0))))
+            # Zeros that nobody writes to take no memory: what is not needed yet must not be filled.
+            self.totals = Totals(*(_lengthened(rows, more) for rows in (self.totals.counts, self.totals.buckets)))
 
-    def add(self, window: RollupBatch, sign: int) -> None:
-        """Adds or takes away a window in which no series occurs twice."""
-        cells = window.series[window.hist_row].astype(np.int64) * self.totals.buckets.shape[1] + window.hist_bucket
-        _change(self.totals.counts, window.series, sign * window.counts)
-        _change(self.totals.buckets.reshape(-1), cells, sign * window.hist_n)
+    def add(self, window: _Window, sign: float) -> None:
+        """Adds or takes away a window."""
+        if window.packed:
+            add_packed(window.packed, sign, RESIDUE, self.totals.counts, self.totals.buckets)
+        for batch in window.loose:
+            self.add_batch(batch, sign)
+
+    def add_batch(self, batch: RollupBatch, sign: float) -> None:
+        """Adds or takes away every row of a batch."""
+        _add_rows(batch.series, batch.counts, batch.hist_row, batch.hist_bucket, batch.hist_n, sign, RESIDUE,
+                  self.totals.counts, self.totals.buckets)
 
 
-def _change(sums: npt.NDArray[np.float64], at: npt.NDArray[np.signedinteger], by: npt.NDArray[np.float64]) -> None:
-    """Weights of sampled spans are no round numbers: what rounding leaves of a sum that is gone must not look alive."""
-    changed = sums[at] + by
-    changed[np.abs(changed) < RESIDUE] = 0.0
-    sums[at] = changed
+def _lengthened(rows: npt.NDArray[np.float64], length: int) -> npt.NDArray[np.float64]:
+    longer = np.zeros((length, rows.shape[1]))
+    longer[: len(rows)] = rows
+    return longer
+
+
+@compiled(**JIT)
+def _add_rows(series, counts, row, bucket, n, sign, residue, sums, buckets):  # type: ignore[no-untyped-def]
+    """Adds rows. Weights of sampled spans are no round numbers: what rounding leaves of a sum that is gone must not
+    look alive."""
+    for i in range(len(series)):
+        for column in range(counts.shape[1]):
+            total = sums[series[i], column] + sign * counts[i, column]
+            sums[series[i], column] = 0.0 if abs(total) < residue else total
+    for cell in range(len(row)):
+        total = buckets[series[row[cell]], bucket[cell]] + sign * n[cell]
+        buckets[series[row[cell]], bucket[cell]] = 0.0 if abs(total) < residue else total
+
+
+@dataclass
+class _Window:
+    """What one window counts: packed, and loose what came since."""
+
+    packed: Packed | None = None
+    loose: list[RollupBatch] = field(default_factory=list)
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether packing it (again) is worth it."""
+        rows = sum(len(batch) for batch in self.loose)
+        return rows * 4 > (self.packed.rows if self.packed else 0) or len(self.loose) > MOST_LOOSE
+
+    def merged(self, window_s: int, chosen: npt.NDArray[np.bool_]) -> RollupBatch:
+        """A row for each of the chosen series."""
+        parts = [rows_of(batch, chosen[batch.series]) for batch in self.loose]
+        if self.packed:
+            parts.append(unpack(self.packed, window_s, chosen))
+        return coarsen(concatenate(parts), window_s) if parts else empty(window_s)
+
+    def pack(self, window_s: int, series: int) -> None:
+        """Packs everything."""
+        if self.loose:
+            self.packed = pack(self.merged(window_s, np.ones(series, bool)))
+            self.loose = []
+
+    def series(self) -> npt.NDArray[np.int64]:
+        """The series that are counted; some may come twice."""
+        parts = [batch.series.astype(np.int64) for batch in self.loose]
+        return np.concatenate([*parts, numbers(self.packed)] if self.packed else parts)
 
 
 class Ring:
@@ -67,7 +123,7 @@ class Ring:
     def __init__(self, ladder: Ladder, window_s: int = 10, keep_s: int = 4200,
                  spans_s: Sequence[int] = SPANS_S) -> None:
         self.ladder, self.window_s, self.keep_s = ladder, window_s, keep_s
-        self._windows: dict[int, list[RollupBatch]] = {}
+        self._windows: dict[int, _Window] = {}
         self._sums = {span: RunningSum(span // window_s, ladder.buckets) for span in spans_s}
         self._newest = 0
         self._series = 0
@@ -82,53 +138,52 @@ class Ring:
         self._newest = newest
         for index in [i for i in self._windows if i <= newest - self.keep_s // self.window_s]:
             del self._windows[index]
+        self._pack()
+
+    def _pack(self) -> None:
+        for index, window in self._windows.items():
+            if index <= self._newest - SETTLED_S // self.window_s and window.loose and window.is_loose:
+                window.pack(self.window_s, self._series)
 
     def _move(self, running: RunningSum, newest: int) -> None:
         before, after = self._newest - running.windows, newest - running.windows
-        for index in self._windows:
+        for index, window in self._windows.items():
             was, is_ = before < index <= self._newest, after < index <= newest
             if was != is_:
-                running.add(self._merged(index), 1 if is_ else -1)
+                running.add(window, 1 if is_ else -1)
 
     def add(self, batch: RollupBatch) -> None:
-        """Merges deltas of windows as long as the ring's."""
+        """Takes in deltas of windows as long as the ring's."""
         if not len(batch):
             return
-        batch = coarsen(batch, self.window_s)
         self._series = max(self._series, int(batch.series.max()) + 1)
         for running in self._sums.values():
             running.ensure(self._series)
-        for index, window in _by_window(batch):
+        for index, part in _by_window(batch):
             if index <= self._newest - self.keep_s // self.window_s and self._newest:
                 continue
-            self._windows.setdefault(index, []).append(window)
+            self._windows.setdefault(index, _Window()).loose.append(part)
             for running in self._sums.values():
                 if self._newest - running.windows < index <= self._newest:
-                    running.add(window, 1)
-
-    def _merged(self, index: int) -> RollupBatch:
-        parts = self._windows.get(index)
-        if not parts:
-            return empty(self.window_s)
-        if len(parts) > 1:
-            parts[:] = [coarsen(concatenate(parts), self.window_s)]
-        return parts[0]
+                    running.add_batch(part, 1)
 
     def renumber(self, new_of: npt.NDArray[np.int64], series: int) -> None:
         """Gives every series another number below `series`; rows of a series whose new number is -1 are forgotten."""
-        windows = {index: self._merged(index) for index in self._windows}
+        windows, all_of_them = list(self._windows.values()), np.ones(max(self._series, 1), bool)
         self._sums = {span: RunningSum(span // self.window_s, self.ladder.buckets) for span in self._sums}
         self._windows, self._series = {}, series
         for running in self._sums.values():
             running.ensure(max(series, 1))
-        for batch in windows.values():
+        for window in windows:
+            batch = window.merged(self.window_s, all_of_them)
             kept = rows_of(batch, new_of[batch.series] >= 0)
             self.add(replace(kept, series=new_of[kept.series].astype(np.int32)))
+            self._pack()
 
     def numbers(self) -> npt.NDArray[np.int64]:
         """The series that occur in any window that is kept."""
-        held = [batch.series for parts in self._windows.values() for batch in parts]
-        return np.unique(np.concatenate(held)).astype(np.int64) if held else np.empty(0, np.int64)
+        held = [window.series() for window in self._windows.values()]
+        return np.unique(np.concatenate(held)) if held else np.empty(0, np.int64)
 
     def last(self, span_s: int) -> Totals:
         """The running totals of one of the spans, for as many series as were ever seen; not to be written to."""
@@ -139,9 +194,9 @@ class Ring:
         """The totals of the windows that start in [from_s, to_s)."""
         total = RunningSum(0, self.ladder.buckets)
         total.ensure(max(self._series, 1))
-        for index in self._windows:
+        for index, window in self._windows.items():
             if from_s <= index * self.window_s < to_s:
-                total.add(self._merged(index), 1)
+                total.add(window, 1)
         return Totals(total.totals.counts[: self._series], total.totals.buckets[: self._series])
 
     def rows(self, from_s: float, to_s: float, series: npt.NDArray[np.int32]) -> RollupBatch:
@@ -149,7 +204,7 @@ class Ring:
         chosen = np.zeros(max(self._series, 1), bool)
         chosen[series[series < self._series]] = True
         inside = [i for i in sorted(self._windows) if from_s <= i * self.window_s < to_s]
-        kept = [_of_series(self._merged(index), chosen) for index in inside]
+        kept = [self._windows[index].merged(self.window_s, chosen) for index in inside]
         return concatenate(kept) if kept else empty(self.window_s)
 
     @property
@@ -163,12 +218,29 @@ class Ring:
         return (self._newest - self.keep_s // self.window_s + 1) * self.window_s
 
 
+def compile_kernels() -> None:
+    """Compiles what the ring needs (some seconds, once a machine), so that no tick waits for it."""
+    ring, one = Ring(ladder(), spans_s=(60,)), np.zeros(1, np.int32)
+    ring.advance(1000)
+    ring.add(RollupBatch(10, np.array([990]), one, np.ones((1, len(COUNTS))), one, one.astype(np.int16), np.ones(1)))
+    ring.advance(1000 + 2 * SETTLED_S)
+    ring.rows(0, 2000, ring.numbers().astype(np.int32))
+    ring.between(0, 2000)
+
+
 def _by_window(batch: RollupBatch) -> Iterator[tuple[int, RollupBatch]]:
-    indices = batch.starts_s // batch.window_s
-    for index in np.unique(indices).tolist():
-        yield index, rows_of(batch, indices == index)
-
-
-def _of_series(batch: RollupBatch, chosen: npt.NDArray[np.bool_]) -> RollupBatch:
-    return rows_of(batch, chosen[batch.series]) if len(batch) else batch
-
+    """The rows of each window. Those of a window are together in neither rows nor cells: both are sorted once."""
+    index = batch.starts_s // batch.window_s
+    order = np.argsort(index, kind="stable")
+    cell_index = index[batch.hist_row]
+    cells = np.argsort(cell_index, kind="stable")
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order))
+    found, first = np.unique(index[order], return_index=True)
+    ends, cell_ends = np.append(first[1:], len(order)), np.searchsorted(cell_index[cells], found, side="right")
+    for window, low, high, cell_low, cell_high in zip(
+            found.tolist(), first, ends, np.insert(cell_ends[:-1], 0, 0), cell_ends, strict=True):
+        rows, of = order[low:high], cells[cell_low:cell_high]
+        yield window, RollupBatch(batch.window_s, batch.starts_s[rows], batch.series[rows], batch.counts[rows],
+                                  (place[batch.hist_row[of]] - low).astype(np.int32), batch.hist_bucket[of],
+                                  batch.hist_n[of])

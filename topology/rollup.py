@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from topology.machine import JIT, compiled
 from topology.model import SeriesKey
 
 COUNTS = ("calls", "errors", "originated", "protected", "total", "self_total", "observed")
 """Columns of `RollupBatch.counts`. `calls`, `errors`, `originated` (failed with no failed child) and
 `protected` are weighted by sampling; `total` and `self_total` are microseconds (millionths for gauges);
 `observed` counts spans without weight, so that `observed / calls` is the share sampled."""
+MOST_BUCKETS = 1024
+"""More than any ladder has."""
 CALLS, ERRORS, ORIGINATED, PROTECTED, TOTAL, SELF_TOTAL, OBSERVED = range(len(COUNTS))
 
 
@@ -96,24 +99,53 @@ def rows_of(batch: RollupBatch, keep: npt.NDArray[np.bool_]) -> RollupBatch:
 
 
 def coarsen(batch: RollupBatch, window_s: int) -> RollupBatch:
-    """The same counts in longer windows (`window_s` a multiple of the batch's), one row per series and window."""
+    """The same counts in longer windows (`window_s` a multiple of the batch's), one row per series and window, in the
+    order of windows, then series; the histogram in the order of rows, then buckets, and what cancels is gone."""
     starts = batch.starts_s - batch.starts_s % window_s
-    pairs, row_of = np.unique(np.stack([starts, batch.series.astype(np.int64)]), axis=1, return_inverse=True)
-    row_of = row_of.reshape(-1)
-    counts = np.zeros((pairs.shape[1], len(COUNTS)))
-    np.add.at(counts, row_of, batch.counts)
-    hist_row, hist_bucket, hist_n = merge_histogram(row_of[batch.hist_row], batch.hist_bucket, batch.hist_n)
-    return RollupBatch(window_s, pairs[0], pairs[1].astype(np.int32), counts, hist_row, hist_bucket, hist_n)
+    order = np.lexsort((batch.series, starts))
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = (np.diff(starts[order]) != 0) | (np.diff(batch.series[order]) != 0)
+    row_of = np.empty(len(order), np.int64)
+    row_of[order] = np.cumsum(is_new) - 1
+    first = order[is_new]
+    counts = np.zeros((len(first), len(COUNTS)))
+    _add_counts(row_of, batch.counts, counts)
+    cells = _merge_cells(row_of[batch.hist_row], batch.hist_bucket, batch.hist_n, len(first), MOST_BUCKETS)
+    return RollupBatch(window_s, starts[first], batch.series[first], counts, *cells)
 
 
-def merge_histogram(
-    row: npt.NDArray[np.int64], bucket: npt.NDArray[np.int16], n: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16], npt.NDArray[np.float64]]:
-    """Sparse histogram entries with equal (row, bucket) added up; entries that cancel are gone."""
-    cells, at = np.unique(row.astype(np.int64) * 1024 + bucket, return_inverse=True)
-    sums = np.bincount(at.reshape(-1), weights=n, minlength=len(cells)).astype(np.float64)
-    keep = sums != 0
-    return ((cells[keep] // 1024).astype(np.int32), (cells[keep] % 1024).astype(np.int16), sums[keep])
+@compiled(**JIT)
+def _add_counts(row_of, counts, into):  # type: ignore[no-untyped-def]
+    for row in range(len(row_of)):
+        for column in range(counts.shape[1]):
+            into[row_of[row], column] += counts[row, column]
+
+
+@compiled(**JIT)
+def _merge_cells(row, bucket, n, rows, buckets):  # type: ignore[no-untyped-def]
+    """Sparse histogram entries with equal (row, bucket) added up: sorted by row by counting, by bucket by adding up
+    in a dense row, which is zero before and after."""
+    first = np.zeros(rows + 1, np.int64)
+    for cell in range(len(row)):
+        first[row[cell] + 1] += 1
+    first = np.cumsum(first)
+    place, order = first[:-1].copy(), np.empty(len(row), np.int64)
+    for cell in range(len(row)):
+        order[place[row[cell]]] = cell
+        place[row[cell]] += 1
+    rows_out, buckets_out, n_out = np.empty(len(row), np.int32), np.empty(len(row), np.int16), np.empty(len(row))
+    dense, used = np.zeros(buckets), 0
+    for at in range(rows):
+        low, high = buckets, -1
+        for cell in order[first[at] : first[at + 1]]:
+            dense[bucket[cell]] += n[cell]
+            low, high = min(low, bucket[cell]), max(high, bucket[cell])
+        for where in range(low, high + 1):
+            if dense[where] != 0.0:
+                rows_out[used], buckets_out[used], n_out[used] = at, where, dense[where]
+                used += 1
+                dense[where] = 0.0
+    return rows_out[:used].copy(), buckets_out[:used].copy(), n_out[:used].copy()
 
 
 def from_rows(window_s: int, rows: Iterable[tuple[int, int, Sequence[float], dict[int, float]]]) -> RollupBatch:
