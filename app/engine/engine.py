@@ -22,7 +22,7 @@ from app.engine.presence import Presence
 from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Judging, Moment, Rules
 from app.examples import assemble
 from app.intake import CHECKPOINT, Harvest
-from topology.errors import StoreError
+from topology.errors import Overloaded, StoreError
 from topology.graph import Window, graph
 from topology.members import Members
 from topology.ring import Ring, Totals
@@ -183,9 +183,10 @@ class Engine(Answers):
         checkpoints = {CHECKPOINT: harvest.checkpoint, ATTRIBUTES: self.parts.house.content(),
                        PINNED: self.placement.content(), STATES: self.presence.states_content()}
         try:
+            self._settle(harvest)
             with self.parts.telemetry.commit_span():
                 self.parts.store.commit(Commit(rollups, entities, checkpoints, self._examples))
-        except StoreError as error:
+        except (StoreError, Overloaded) as error:
             self.figures["commit_failures"] += 1
             self.presence.changed.update(entity.key for entity in entities)
             _log.error("not committed; tried again in ten seconds", why=str(error))
@@ -195,6 +196,13 @@ class Engine(Answers):
         self._examples = []
         self.parts.journal.drop(harvest.keep_from)
         self.figures["commit_seconds"] = time.monotonic() - began_s
+
+    def _settle(self, harvest: Harvest) -> None:
+        """What the store counts must be in the journal: after a crash the sender's next try would count it again."""
+        try:
+            self.parts.journal.settle(harvest.counted)
+        except OSError as error:
+            _log.error("the disk failed under requests that are counted and were not acknowledged", why=str(error))
 
     def _renew_series(self, now_s: float) -> None:
         """The bound on series is near: what was quiet for an hour is forgotten here; the store has it."""

@@ -1,0 +1,76 @@
+"""How a request is written down: a header (magic, length, ticket, arrival, signal, checksum), then the body.
+
+Reading stops at the first record that is not whole and next in order: that cuts a torn tail, and what an older use of
+the file left behind.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from topology.interning import K1, K2
+from topology.machine import JIT, compiled, load_u8, load_u64
+
+HEADER = struct.Struct("<IIQQQQ")
+MAGIC = 0x53594E31
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request: its place in the order, what it is, when it came (epoch ns), and its bytes."""
+
+    ticket: int
+    signal: int
+    arrival_ns: int
+    body: bytes
+
+    @property
+    def header(self) -> bytes:
+        """What stands before the body."""
+        check = checksum(self.body, self.ticket)
+        return HEADER.pack(MAGIC, len(self.body), self.ticket, self.arrival_ns, self.signal, check)
+
+
+@compiled(**JIT)
+def _checksum(p, n, seed):  # type: ignore[no-untyped-def]
+    """A 64-bit checksum in four independent lanes, as fast as memory can be read."""
+    a, b, c, d = seed, seed ^ K1, seed ^ K2, seed + K1
+    end = p + (n & ~31)
+    while p < end:
+        a = (a ^ load_u64(p)) * K1
+        b = (b ^ load_u64(p + 8)) * K1
+        c = (c ^ load_u64(p + 16)) * K1
+        d = (d ^ load_u64(p + 24)) * K1
+        p += 32
+    for k in range(n & 31):
+        a = (a ^ np.uint64(load_u8(p + k))) * K1
+    h = a ^ (b >> np.uint64(7)) ^ (c >> np.uint64(13)) ^ (d >> np.uint64(29)) ^ np.uint64(n)
+    h = (h ^ b) * K2
+    h = (h ^ c) * K2
+    return (h ^ d) * K2
+
+
+def checksum(body: bytes, ticket: int) -> int:
+    """The checksum of a body under its ticket, so that a stale record never fits a new place."""
+    raw = np.frombuffer(body, np.uint8)
+    return int(_checksum(int(raw.ctypes.data), len(body), np.uint64(ticket * 0x9E3779B97F4A7C15 & (1 << 64) - 1)))
+
+
+def scan(path: Path, first: int) -> Iterator[tuple[Record, int]]:
+    """The whole records of a file with their offsets, up to the first that is not whole and next in order."""
+    expected, offset = first, 0
+    with path.open("rb") as file:
+        while len(header := file.read(HEADER.size)) == HEADER.size:
+            magic, size, ticket, arrival_ns, signal, check = HEADER.unpack(header)
+            if magic != MAGIC or ticket != expected:
+                return
+            body = file.read(size)
+            if len(body) != size or checksum(body, ticket) != check:
+                return
+            yield Record(ticket, signal, arrival_ns, body), offset
+            expected, offset = expected + 1, offset + HEADER.size + size
