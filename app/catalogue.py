@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 
@@ -18,6 +18,7 @@ from topology.model import Kind, Service
 
 KindName = Annotated[str, Matching("|".join(Kind), "one of " + ", ".join(Kind))]
 Link = Annotated[str, Matching(r"https?://\S+", "a link that begins with http:// or https://")]
+ServiceClass = Literal["critical", "high", "low", "none"]
 _CACHED = 100_000
 
 
@@ -82,6 +83,7 @@ class Entry:
     zone: str | None = None
     owner: str | None = None
     runbook: Link | None = None
+    class_: ServiceClass | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ class Description:
     zone: str | None = None
     owner: str | None = None
     runbook: str | None = None
+    class_: str | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ class Catalogue:
     def _description(self, service: Service, attributes: Mapping[str, str]) -> Description:
         said: dict[str, Any] = {}
         for entry in self._about(service, attributes):
-            for word in ("title", "domain", "layer", "zone", "owner", "runbook"):
+            for word in ("title", "domain", "layer", "zone", "owner", "runbook", "class_"):
                 if said.get(word) is None:
                     said[word] = getattr(entry, word, None)
         title = said.pop("title", None) or Title.from_text(service.name)

@@ -147,7 +147,9 @@ class Reader:
 
 
 def written(name: str, hint: Any) -> str:
-    """The key under which a user writes the field `name`: without `_s` or `_bytes` where the value has its unit."""
+    """The key under which a user writes the field `name`: without `_s` or `_bytes` where the value has its unit, and
+    without the `_` that keeps a name apart from a word of Python."""
+    name = name.removesuffix("_")
     marks = {type(mark) for part in (hint, *get_args(hint)) for mark in getattr(part, "__metadata__", ())}
     if Duration in marks:
         return name.removesuffix("_s")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 
-from collectors.config import Duration, FileOnDisk, Matching, Range, Size, octets, seconds
+from collectors.config import Duration, FileOnDisk, FolderToWatch, Matching, Range, Size, octets, seconds
 
 
 class Text(str):
@@ -55,6 +55,8 @@ def scalar(hint: Any, raw: Any, folder: Path) -> Any:
     if get_origin(kind) is Literal:
         return _one_of(get_args(kind), raw)
     if kind is Path:
+        if isinstance(mark, FolderToWatch):
+            return _folder(raw, folder)
         return _path(raw, folder, exists=isinstance(mark, FileOnDisk))
     if kind is str:
         return _text(raw, mark)
@@ -121,6 +123,11 @@ def _path(raw: Any, folder: Path, exists: bool) -> Path:
     except OSError as failure:
         raise Refused(f"a readable file ({failure.strerror})") from failure
     return folder / path
+
+
+def _folder(raw: Any, folder: Path) -> Path:
+    path = _path(raw, folder, exists=False)
+    return folder / path if (folder / path).is_dir() else path
 
 
 def _pattern(raw: Any) -> re.Pattern[str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from app.catalogue import Entries
 from app.kinds import Collector, default_collectors
-from collectors.config import Address, Duration, Matching, Range, Size
+from collectors.config import Address, Duration, Folder, Matching, Range, ReadableFile, Size
 from topology.masking import Rule
 
 MIB = 1 << 20
@@ -174,6 +174,47 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceClass:
+    """What services of a class are held to when they have no objective of their own."""
+
+    availability: Annotated[float, Range(0.5, 0.999999)] = 0.999
+    latency: Latency = Latency()
+
+
+@dataclass(frozen=True, slots=True)
+class Critical(ServiceClass):
+    """Services without which nothing works."""
+
+    availability: Annotated[float, Range(0.5, 0.999999)] = 0.9999
+
+
+@dataclass(frozen=True, slots=True)
+class Low(ServiceClass):
+    """Services that can be missed for a while."""
+
+    availability: Annotated[float, Range(0.5, 0.999999)] = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes of services that a catalogue entry may name, besides `none`, which promises nothing."""
+
+    critical: Critical = Critical()
+    high: ServiceClass = ServiceClass()
+    low: Low = Low()
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """Service level objectives of one's own, and what holds for those without any."""
+
+    directory: Folder = Path("config/slos")
+    windows: ReadableFile | None = None
+    max_slos: Annotated[int, Range(1, 100_000)] = 10_000
+    classes: Classes = Classes()
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """How the map is divided into bands."""
 
@@ -216,6 +257,7 @@ class Settings:
     aliases: tuple[Alias, ...] = ()
     examples: Examples = Examples()
     health: Health = Health()
+    slo: Objectives = Objectives()
     layout: Layout = Layout()
     catalogue: Entries = Entries()
     masking: Masking = Masking()

@@ -53,6 +53,15 @@ class FileOnDisk:
 ReadableFile = Annotated[Path, FileOnDisk()]
 
 
+@dataclass(frozen=True, slots=True)
+class FolderToWatch:
+    """Marks the path of a folder that need not exist. A relative one is looked for beside the configuration file
+    first; if it is not there, it starts where the program is started."""
+
+
+Folder = Annotated[Path, FolderToWatch()]
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
     """Where to listen or connect: a host name or IP address, and a port. Port 0 means any free one."""

@@ -43,7 +43,7 @@ FAULTS = {
     "an unknown section is named": (
         "zzz: 1",
         "zzz: expected one of aliases, catalogue, collectors, data, demo, environment, examples, health, "
-        + "journal, layout, logging, masking, pairing, server, telemetry, found an unknown key",
+        + "journal, layout, logging, masking, pairing, server, slo, telemetry, found an unknown key",
     ),
     "an address without port": (
         "server: {http: localhost}",

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from topology.slo.objectives import Slo
+from topology.slo.openslo.doubts import House
 from topology.slo.openslo.library import SLO, Document, library
 from topology.slo.openslo.place import Finding
-from topology.slo.openslo.slo import House, read_slo
+from topology.slo.openslo.slo import read_slo
 
 
 @dataclass(frozen=True, slots=True)

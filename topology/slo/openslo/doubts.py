@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from topology.slo.objectives import BurnRule, Period, Slo, Threshold
@@ -14,14 +15,25 @@ HOUR_S = 3600
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
-def doubt(spec: Place, slos: Sequence[Slo], targets: Sequence[Target], windows: Windows) -> None:
+@dataclass(frozen=True, slots=True)
+class House:
+    """What holds for every objective: the catalogue of windows, the floor on bad events, how long counts are kept."""
+
+    windows: Windows
+    min_bad_events: int = 0
+    kept_s: float = float("inf")
+
+
+def doubt(spec: Place, slos: Sequence[Slo], targets: Sequence[Target], house: House) -> None:
     """Notes the doubts about the objectives of one document, and a period that is too short for any."""
     window, period = spec.at("timeWindow").at(0).at("duration"), slos[0].period
     if period.length_s < HOUR_S:
         window.fault("period", "a period of at least 1h (m is minutes, M is months)")
         return
-    if windows.pairs:
-        _period(window, period, windows)
+    if house.windows.pairs:
+        _period(window, period, house.windows)
+    if period.length_s > house.kept_s:
+        window.warn("kept", f"a period no longer than counts are kept ({span(int(house.kept_s))}, data.kept.hour)")
     for slo, target in zip(slos, targets, strict=False):
         if target.slice_s > period.length_s:
             target.place.at("timeSliceWindow").fault("period", "a slice that is not longer than the time window")
@@ -46,11 +58,21 @@ def _period(place: Place, period: Period, windows: Windows) -> None:
 
 
 def _reach(place: Place, rule: BurnRule, target: Decimal) -> None:
-    if rule.factor * (1 - target) >= 1:
-        most = (1 / (1 - target)).quantize(Decimal("0.001"))
-        name = f"{rule.severity} rule {span(rule.long_s)}/{span(rule.short_s)}"
-        place.warn("unreachable", f"a target at which the {name} can fire: it needs a burn over {short(rule.factor)}",
-                   f"{target}, at which even a total outage burns only {short(most)}")  # fmt: skip
+    words = unreachable(rule, target)
+    if words:
+        place.warn("unreachable", *words)
+
+
+def unreachable(rule: BurnRule, target: Decimal) -> tuple[str, str] | None:
+    """What was expected and found when no outage burns more than the rule asks for; None when one does. The largest
+    burn is 1 / (1 - target): every event is bad (SRE workbook, chapter 5)."""
+    if rule.factor * (1 - target) < 1:
+        return None
+    name = f"{rule.severity} rule {span(rule.long_s)}/{span(rule.short_s)}"
+    return (
+        f"a target at which the {name} can fire: it needs a burn over {short(rule.factor)}",
+        f"{target}, at which even a total outage burns only {short(1 / (1 - target))}",
+    )
 
 
 def span(seconds: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from topology.slo.objectives import Indicator, Method, Operator, Part, Ratio, Slo, Threshold
-from topology.slo.openslo.doubts import doubt
+from topology.slo.openslo.doubts import House, doubt
 from topology.slo.openslo.effective import effective
 from topology.slo.openslo.indicator import Foreign, Form, read_indicator
 from topology.slo.openslo.library import SLI, Library, Object, read_policies
@@ -17,19 +17,10 @@ from topology.slo.openslo.period import DEFAULT, read_period
 from topology.slo.openslo.place import Place
 from topology.slo.openslo.synoptic import Measured
 from topology.slo.openslo.target import Target, read_target
-from topology.slo.windows import Windows
 
 FIELDS = ("description", "service", "indicator", "indicatorRef", "timeWindow", "budgetingMethod", "objectives",
           "alertPolicies")  # fmt: skip
 CLASSES = ("critical", "high", "low", "none")
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What holds for every objective: the catalogue of windows, and the floor on bad events."""
-
-    windows: Windows
-    min_bad_events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +51,7 @@ def read_slo(found: Object, known: Library, house: House, file: str) -> Reading:
     slos = _composite(base, targets, indicators) if composite else _each(base, targets, indicators)
     if any(isinstance(form, Foreign) for form in forms):
         return Reading(foreign=tuple(replace(slo, parts=(), rules=()) for slo in slos))
-    doubt(spec, slos, targets, house.windows)
+    doubt(spec, slos, targets, house)
     return Reading() if _at_fault(known, before) else Reading(tuple(slos))
 
 
