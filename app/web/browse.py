@@ -6,6 +6,7 @@ import asyncio
 import re
 from html import escape
 from typing import Any
+from urllib.parse import unquote
 
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
 from dash.development.base_component import Component
@@ -17,11 +18,14 @@ from app.web import sources, traces, viewer
 from app.web.panel import Panel
 from app.web.sections import data
 from app.web.shells import LANG_TAGS, Shells
+from app.web.slo_page import SloParts, slo_facts, slo_parts
 from app.web.wording import Wording
 
-PAGES = re.compile(r"/sources|/traces/([0-9A-Za-z]{1,64})")
+PAGES = re.compile(r"/sources|/traces/([0-9A-Za-z]{1,64})|(/slos)(?:/(.+))?")
 PANEL_AGAIN_MS = 10_000
 SOURCES_AGAIN_MS = 5_000
+SLO_AGAIN_MS = 10_000
+FOLDERS = ["map", "slos", "vendor", "fonts", "i18n", "icons"]
 
 # Dash's own page has one more inline script, a warning for Internet Explorer.
 INDEX = """<!DOCTYPE html>
@@ -95,6 +99,8 @@ class Browse:
         found = PAGES.fullmatch(path)
         if found is None:
             return [html.Div([bar, *self._map()], className="browse")]
+        if found[2]:
+            return [html.Div([bar, *self._slos(unquote(found[3] or ""))], className="browse slo-page")]
         content = self._trace(found[1]) if found[1] else self._sources()
         again = [] if found[1] else [dcc.Interval(id="sources-again", interval=SOURCES_AGAIN_MS)]
         return [html.Div([bar, html.Main(content, className="sheet", id="sheet"), *again], className="browse")]
@@ -113,6 +119,22 @@ class Browse:
             dcc.Store(id="selection"), dcc.Store(id="view", data=view), dcc.Store(id="drawn"),
             dcc.Interval(id="again", interval=PANEL_AGAIN_MS, disabled=True),
         ]  # fmt: skip
+
+    def _slos(self, name: str) -> list[Component]:
+        """The host of the list, and the frame of the one that is chosen."""
+        parts = self._slo(name, "1d") if name else SloParts([], {}, {}, [], [], [], "")
+        slots = {"head": parts.head, "charts": parts.charts, "below": parts.below, "still": parts.still}
+        frame = html.Div([html.Div(content, id=f"slo-{slot}") for slot, content in slots.items()], className="one")
+        return [
+            html.Main(className="objectives", **data(data_synoptic="slos")),
+            html.Aside(frame, id="slo-frame", hidden=not name, tabIndex=-1, **data(aria_label=self._w("slo.one"))),
+            dcc.Store(id="slo-asked", data={"name": name} if name else None),
+            dcc.Store(id="slo-drawn", data=parts.shape), dcc.Interval(id="slo-again", interval=SLO_AGAIN_MS),
+        ]  # fmt: skip
+
+    def _slo(self, name: str, chosen: str) -> SloParts:
+        found = slo_facts(self._views, name, chosen, self._shells.meta.clock())
+        return slo_parts(found, name, self._shells.options.base_path, self._w)
 
     def _sources(self) -> list[Component]:
         return sources.page(self._views.sources(), self._views.quality(), self._shells.options, self._w)
@@ -150,14 +172,43 @@ class Browse:
         )
         async def page(pathname: Any, shown: Any) -> Any:
             path = "/" + str(pathname or "/").removeprefix(self._shells.options.base_path).removeprefix("/")
-            return no_update if path == shown else await asyncio.to_thread(self._page, path)
+            return no_update if _same_page(path, shown) else await asyncio.to_thread(self._page, path)
+
+        self._add_slo_callback()
+
+    def _add_slo_callback(self) -> None:
+        @self.dash.callback(
+            Output("slo-head", "children"), Output("slo-charts", "children"), Output("slo-below", "children"),
+            Output("slo-still", "children"), Output("slo-frame", "hidden"), Output("slo-drawn", "data"),
+            Input("slo-asked", "data"), Input("slo-again", "n_intervals"), State("slo-drawn", "data"),
+            prevent_initial_call=True,
+        )  # fmt: skip
+        async def slo(asked: Any, _again: Any, drawn: Any) -> tuple[Any, ...]:
+            wanted = asked if isinstance(asked, dict) else {}
+            name = wanted.get("name")
+            if not isinstance(name, str) or not name:
+                return [], [], [], [], True, ""
+            parts = await asyncio.to_thread(self._slo, name, str(wanted.get("range")))
+            if parts.shape != drawn:
+                return parts.head, parts.charts, parts.below, parts.still, False, parts.shape
+            for identity, figure in parts.figures.items():
+                set_props(identity, {"figure": figure})
+            for identity, caption in parts.captions.items():
+                set_props(identity, {"children": caption})
+            return parts.head, no_update, parts.below, no_update, False, no_update
+
+
+def _same_page(path: str, shown: Any) -> bool:
+    """Whether the document holds the page of this address already: the list of SLOs holds every one of them."""
+    pages = [PAGES.fullmatch(str(one)) for one in (path, shown)]
+    return path == shown or all(found is not None and found[2] for found in pages)
 
 
 def _dash(shells: Shells) -> Page:
     entry = {"src": f"{shells.assets}map/browse.mjs", "type": "module"}
     return Page(
         "synoptic", backend="fastapi", server=False, assets_folder=str(shells.options.assets.resolve()),
-        assets_url_path=f"assets/{shells.build}", assets_path_ignore=["map", "vendor", "fonts", "i18n", "icons"],
+        assets_url_path=f"assets/{shells.build}", assets_path_ignore=FOLDERS,
         assets_ignore=r"^(nonce\.js|wall\.css|embed\.css)$", external_scripts=[entry],
         update_title=None,  # type: ignore[arg-type]
         requests_pathname_prefix=shells.options.base_path, routes_pathname_prefix="/", title="Synoptic",

@@ -78,6 +78,10 @@ class Wording:
         """Date and time of a moment in the viewer's zone."""
         return UNKNOWN if not rfc3339 else f"{local(seconds(rfc3339)):%Y-%m-%d %H:%M:%S}"
 
+    def day_and_minute(self, rfc3339: str | None) -> str:
+        """Date and time without seconds, in the viewer's zone."""
+        return UNKNOWN if not rfc3339 else f"{local(seconds(rfc3339)):%Y-%m-%d %H:%M}"
+
     def ago(self, rfc3339: str | None, now_s: float) -> str:
         """How long a moment is past."""
         return UNKNOWN if not rfc3339 else self("panel.ago", self.duration(max(0.0, now_s - seconds(rfc3339))))

@@ -38,6 +38,14 @@ class Browse {
     if (this.stage && !this.stage.host.isConnected) this.leave();
     if (bar) this.bar = buildBar(bar, { base: basePath(), withMap: Boolean(host), state: this.state, theme: this.preferences.theme, act: this });
     if (host && !host.childElementCount) this.enter(host);
+    this.fillSlos();
+  }
+  /** The pages of SLOs bring their own modules, which the map does not need. */
+  fillSlos() {
+    const list = document.querySelector("[data-synoptic=slos]"), form = document.querySelector("[data-synoptic=what-if]:empty");
+    if (this.slos && this.slos.host !== list) { this.slos.leave?.(); this.slos = null; }
+    if (list && !this.slos) { this.slos = { host: list }; import("../slos/page.mjs").then((m) => { if (list.isConnected) this.slos = m.enter(list, document.getElementById("slo-frame"), (id, data) => this.setProps(id, data)); }); }
+    if (form && form !== this.form) { this.form = form; import("../slos/what_if.mjs").then((m) => m.fill(form)); }
   }
   enter(host) {
     this.stage = buildStage(host, this);
@@ -135,7 +143,8 @@ class Browse {
     showPreferences(this.preferences);
     if (new URLSearchParams(location.search).has("theme")) writeAddress({ theme }, false);
     this.stage?.map.restyle();
-    this.setProps("view", this.viewData());
+    document.dispatchEvent(new CustomEvent("synoptic:theme"));
+    if (this.stage) this.setProps("view", this.viewData());
     const bar = document.querySelector("[data-synoptic=bar]");
     bar?.replaceChildren();
   };
