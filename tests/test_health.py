@@ -73,6 +73,13 @@ def test_two_failures_of_three_calls_are_no_alarm():
     assert state(Events(3, 3)) is State.BURNING
 
 
+def test_one_failure_of_a_quiet_service_spends_no_budget():
+    """The only call failed: below the floor of bad events in the whole period the colour does not change."""
+    assert state(Events(1, 1)) is State.OK
+    assert state(Events(2, 2)) is State.OK
+    assert state(Events(1, 1), Events(1, 1), Events(1, 1), Events(720, 3)) is State.EXHAUSTED
+
+
 def test_ten_minutes_of_history_do_not_spend_the_budget_of_a_month():
     """A young series is measured against the traffic of a whole period at its present rate."""
     judged = judge(evidence(Events(1000), Events(1000, 20)), OBJECTIVE)

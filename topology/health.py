@@ -99,6 +99,7 @@ class _Indicator:
     short_burn: float
     long_burn: float
     bad: float
+    period_bad: float
     budget_left: float
     left_h: float | None
 
@@ -127,8 +128,9 @@ def _indicator(evidence: Evidence, allowed: float, bad_is: str) -> _Indicator:
     budget = allowed * expected
     left = 1 - bad(evidence.period) / budget
     spent_per_h = bad(evidence.long) / budget
+    left_h = max(left, 0) / spent_per_h if spent_per_h > 0 else None
     return _Indicator(bad_is, bad(evidence.long) / evidence.long.calls, burn(evidence.short), burn(evidence.long),
-                      bad(evidence.long), left, max(left, 0) / spent_per_h if spent_per_h > 0 else None)
+                      bad(evidence.long), bad(evidence.period), left, left_h)
 
 
 def _state(indicator: _Indicator, objective: Objective) -> State:
@@ -136,7 +138,7 @@ def _state(indicator: _Indicator, objective: Objective) -> State:
     burn = min(indicator.short_burn, indicator.long_burn) * (1 + 1e-9)
     if indicator.bad >= objective.min_bad_events and burn >= objective.page_burn:
         return State.BURNING
-    if indicator.budget_left <= 0:
+    if indicator.period_bad >= objective.min_bad_events and indicator.budget_left <= 0:
         return State.EXHAUSTED
     if indicator.bad >= objective.min_bad_events and burn >= objective.ticket_burn:
         return State.AT_RISK
