@@ -60,9 +60,10 @@ def test_card_numbers_in_groups_are_hidden(text: str, masked: str) -> None:
 
 @given(st.text("0123456789", min_size=13, max_size=19))
 def test_digits_that_are_no_card_and_no_identity_stay(number: str) -> None:
-    """A wrong check digit or an impossible first digit is no card number."""
+    """A wrong check digit or an impossible first digit is no card number; telephone numbers are another matter."""
     assume(number[0] in "0178" or not luhn.is_valid(number))
     assume(not ric.is_valid(number))
+    assume(not re.fullmatch(r"(00)?861[3-9]\d{9}", number))  # a mobile number with the code of its country
     assert mask(f"order {number} placed") == f"order {number} placed"
 
 
@@ -160,6 +161,16 @@ def test_rules_of_the_house_are_added() -> None:
     """A rule by name and pattern hides its matches, beside the built-in ones."""
     masker = Masker([Rule("account", re.compile(r"acct-\d+"), "acct-***"), Rule("branch", re.compile("BR[0-9]{4}"))])
     assert masker("acct-991 at BR0042 by 13812345678") == "acct-*** at *** by 138****5678"
+
+
+@pytest.mark.parametrize(("pattern", "replacement", "good"), [
+    ("CT-([0-9]{4})[0-9]{4}", r"CT-\1****", True), ("(?i)ct-(?P<first>[0-9]+)", r"\g<first>", True),
+    ("CT-[0-9]{8}", r"\9", False), ("(?i)CT-([0-9]+)", r"\g<first>", False), ("CT", "\\q", False),
+])  # fmt: skip
+def test_a_replacement_without_its_group_is_a_fault(pattern: str, replacement: str, good: bool) -> None:
+    """A rule that could not be applied is named when it is configured, not met by the first text that it matches."""
+    faults = list(Rule("contract", re.compile(pattern), replacement).check())
+    assert [key for key, _, _ in faults] == ([] if good else ["replacement"])
 
 
 def test_a_rule_that_feeds_itself_ends() -> None:

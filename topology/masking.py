@@ -8,7 +8,7 @@ for mobile numbers. Trace ids, span ids and epoch timestamps (which begin with 1
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 HIDDEN = "***"
@@ -56,6 +56,14 @@ class Rule:
     name: str
     pattern: re.Pattern[str]
     replacement: str = HIDDEN
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        """The replacement names no group that the pattern does not have."""
+        matching_nothing_too = re.compile(f"{self.pattern.pattern}|", self.pattern.flags)
+        try:
+            matching_nothing_too.sub(self.replacement, "")
+        except (re.error, IndexError) as wrong:
+            yield "replacement", "a replacement whose groups are in the pattern", f"{self.replacement!r} ({wrong})"
 
 
 class Masker:
