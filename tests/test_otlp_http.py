@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 
 import pytest
@@ -256,6 +257,7 @@ def test_the_sources_page_tells_state_and_counters(recorder: Recorder) -> None:
         post(receiver, "/v1/traces", BODY, content_type=PROTOBUF)
         status = receiver.status()
         assert (status["name"], status["kind"], status["state"], status["last_error"]) == ("otlp", "otlp", "ok", None)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", status["last_seen"])
         assert status["counters"]["traces_requests"] == 1
         assert status["counters"]["bytes"] == len(BODY)
         post(receiver, "/v1/traces", b"\xff", content_type=PROTOBUF)

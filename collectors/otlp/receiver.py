@@ -81,7 +81,7 @@ class OtlpReceiver:
             "rate_per_s": self.traffic.rate_per_s(),
             "lag_s": None,
             "last_error": self._failure or self.traffic.last_error() or None,
-            "last_seen": None if seen_s is None else datetime.fromtimestamp(seen_s, UTC).isoformat(),
+            "last_seen": None if seen_s is None else _rfc3339(seen_s),
             "counters": self.traffic.counters() | {
                 "in_flight_bytes": self.budget.in_flight_bytes,
                 "in_flight_peak_bytes": self.budget.peak_bytes,
@@ -96,3 +96,8 @@ class OtlpReceiver:
         if self.traffic.last_seen_s() is None:
             return "waiting"
         return "degraded" if self.traffic.in_trouble() else "ok"
+
+
+def _rfc3339(epoch_s: float) -> str:
+    """UTC with milliseconds, as every answer writes times."""
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
