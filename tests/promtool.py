@@ -33,7 +33,7 @@ def check_rules(path: Path) -> subprocess.CompletedProcess[str]:
 
 def _run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     assert PROMTOOL, "promtool must be there where CI is true: install Debian's prometheus"
-    environment = {**os.environ, "GOGC": "800"}  # a third quicker, for memory that is there
+    environment = {**os.environ, "GOGC": "400"}  # a little quicker
     return subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False, env=environment)
 
 
