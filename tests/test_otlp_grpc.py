@@ -326,3 +326,15 @@ def test_unusable_certificates_are_a_fault_of_the_configuration(
     tls = Tls(certificates / "server.pem", certificates / "client.key")
     with pytest.raises(ConfigurationError, match="certificates"), listening(recorder, tls=tls, **{off: None}):
         pass
+
+
+def test_unusable_certificates_are_named_before_the_start(certificates: Path) -> None:
+    """What is no certificate, another one's key, and an authority that is none are faults of their keys; a good
+    pair is none."""
+    pem, key, ca = (certificates / name for name in ("server.pem", "server.key", "ca.pem"))
+    (certificates / "junk.pem").write_text("junk\n")
+    junk, other = certificates / "junk.pem", certificates / "client.key"
+    cases = ((Tls(pem, key, ca), []), (Tls(pem, other), ["certificate"]), (Tls(junk, key), ["certificate"]),
+             (Tls(pem, key, junk), ["client_ca"]), (Tls(pem, junk, junk), ["certificate", "client_ca"]))  # fmt: skip
+    for tls, keys in cases:
+        assert [fault[0] for fault in tls.check()] == keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,6 +24,24 @@ class Tls:
     certificate: ReadableFile
     key: ReadableFile
     client_ca: ReadableFile | None = None
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        """The files are what they are named after, and the key is that of the certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            # an empty password, so that nobody is asked for one on a terminal
+            context.load_cert_chain(self.certificate, self.key, password="")
+        except OSError as error:
+            yield "certificate", "a certificate in PEM, and its own key without a password", _reason(error)
+        try:
+            if self.client_ca is not None:
+                context.load_verify_locations(self.client_ca)
+        except OSError as error:
+            yield "client_ca", "certificates in PEM", _reason(error)
+
+
+def _reason(error: OSError) -> str:
+    return str(getattr(error, "reason", None) or "nothing of that kind").lower().replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
