@@ -1,4 +1,4 @@
-"""The command line: `synoptic serve`, `demo`, `check`, `backup`, `version`."""
+"""The command line: `synoptic serve`, `demo`, `check`, `slo`, `backup`, `version`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 from app import log
 from app.configuration import load
 from app.settings import Settings
+from app.slo.command import add_arguments
 from app.version import version
 from topology.errors import ConfigurationError, Fault, SynopticError
 
@@ -26,6 +27,7 @@ examples:
   synoptic serve                              the product; send OTLP to 127.0.0.1:4317 (gRPC) or 4318 (HTTP)
   synoptic serve --http 0.0.0.0:8050          let others open the page
   synoptic check --config my.yaml             every fault of a configuration, one a line
+  synoptic slo new --service orders           an objective for a service, to save in config/slos
 
 exit codes: 0 stopped by a signal after a clean end, 2 bad configuration or usage, 1 anything else
 """
@@ -62,7 +64,7 @@ def main(
     except SystemExit as asked:
         return asked.code if isinstance(asked.code, int) else MISUSED
     commands: dict[str, Callable[[Namespace, Mapping[str, str], TextIO], int]] = {
-        "serve": _serve, "demo": _demo, "check": _check, "backup": _backup, "version": _version,
+        "serve": _serve, "demo": _demo, "check": _check, "slo": _slo, "backup": _backup, "version": _version,
     }  # fmt: skip
     try:
         return commands[arguments.command](arguments, os.environ if environ is None else environ, out)
@@ -106,15 +108,24 @@ def _demo(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
 
 def _check(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
     from app.catalogue import load as load_catalogue
+    from app.slo.command import check
 
     try:
         settings = _settings(arguments, environ)
         if settings.catalogue.file:
             load_catalogue(settings.catalogue.file)
+        check(settings, out)
     except ConfigurationError as error:
         print(*error.faults, sep="\n", file=out)
         return MISUSED
     print("configuration is valid", file=out)
+    return ENDED
+
+
+def _slo(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
+    from app.slo.command import run
+
+    run(arguments, _settings(arguments, environ), out)
     return ENDED
 
 
@@ -164,7 +175,8 @@ def _parser() -> ArgumentParser:
     serve.add_argument("--otlp-grpc", metavar="HOST:PORT", help="where OTLP/gRPC comes in (default 127.0.0.1:4317)")
     serve.add_argument("--otlp-http", metavar="HOST:PORT", help="where OTLP/HTTP comes in (default 127.0.0.1:4318)")
     _add_demo(command("demo", "send the traffic of a simulated bank as OTLP", DEMO_EPILOG))
-    _add_config(command("check", "name every fault of a configuration, one a line", SERVE_EPILOG))
+    _add_config(command("check", "name every fault of a configuration and its objectives, one a line", SERVE_EPILOG))
+    add_arguments(command("slo", "write an objective, or rules for a Prometheus"), _add_config)
     backup = command("backup", "save the stored data to a file, also while the product runs")
     backup.add_argument("file", metavar="FILE", type=Path, help="where to; must not exist yet")
     _add_config(backup)

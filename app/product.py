@@ -22,6 +22,7 @@ from app.house import House
 from app.intake import OtlpIntake
 from app.intake import Parts as IntakeParts
 from app.settings import Settings
+from app.slo.definitions import Definitions, definitions_of
 from app.telemetry import Telemetry, TracedRequests
 from app.version import version
 from app.web.application import build
@@ -84,17 +85,19 @@ class Product:
 
 
 def assemble(settings: Settings, closing: ExitStack) -> Product:
-    """Builds everything from settings; what must be closed is pushed on `closing`."""
+    """Builds everything from settings; what must be closed is pushed on `closing`. Raises ConfigurationError when an
+    objective has a fault."""
+    definitions = definitions_of(settings)
     store = _store(settings, closing)
     journal = Journal(settings.data.directory / "journal", sync=settings.journal.sync == "group",
                       segment_bytes=settings.journal.segment_size_bytes, max_bytes=settings.journal.max_size_bytes)
     closing.callback(journal.close)
     house = House(settings)
     otlp = _otlp(settings)
-    intake, engine_parts = _intake(settings, otlp, journal, store, house)
+    intake, engine_parts = _intake(settings, otlp, journal, store, house, definitions)
     receivers = [OtlpReceiver(c.config, intake, name) for name, c in settings.collectors.items()
                  if c.kind == "otlp" and c.enabled]
-    engine_parts.sources = lambda: _sources(receivers, house, settings)
+    engine_parts.sources = lambda: _sources(receivers, house, definitions, settings)
     engine = Engine(engine_parts, _rules(settings))
     options, meta = _web_options(settings, otlp), Meta(version(), time.time, lambda: engine.figures)
     closing.enter_context(control.serve(settings.data.directory, store))
@@ -123,14 +126,14 @@ def _otlp(settings: Settings) -> OtlpConfig:
 
 
 def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckDBStore,
-            house: House) -> tuple[OtlpIntake, Parts]:
+            house: House, definitions: Definitions) -> tuple[OtlpIntake, Parts]:
     bounds = Bounds(settings.pairing.max_pending_spans, settings.pairing.max_series,
                     settings.pairing.max_operations_per_service, settings.pairing.max_strings)
     rules = _failure_rules(settings)
     mask = Masker(Rule(r.name, r.pattern, r.replacement) for r in settings.masking.rules)
     who = _identify(settings, otlp, house)
     decoder = SpanDecoder(time.time_ns() & 0xFFFFFFFF, bounds.max_strings, rules.protected_names)
-    scale = ladder([int(settings.health.latency.threshold_s * 1_000_000)])
+    scale = ladder(definitions.thresholds_us())
     pairing = Pairing(decoder.strings, _resource_of(decoder, who), scale, rules=rules, bounds=bounds,
                       horizon_s=settings.pairing.horizon_s, late_limit_s=settings.pairing.late_limit_s,
                       alias=house.alias, clean=mask)
@@ -179,12 +182,16 @@ def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:
                       otlp_grpc=f"http://{otlp.grpc}", otlp_http=f"http://{otlp.http}", assets=places.assets())
 
 
-def _sources(receivers: list[OtlpReceiver], house: House, settings: Settings) -> list[dict[str, Any]]:
+def _sources(receivers: list[OtlpReceiver], house: House, definitions: Definitions,
+             settings: Settings) -> list[dict[str, Any]]:
     rows = [receiver.status() for receiver in receivers]
     rows += [_row(name, c.kind, "off") for name, c in settings.collectors.items() if not c.enabled]
     if house.file and house.file.faults:
         faults = "; ".join(str(fault) for fault in house.file.faults)
         rows.append(_row("catalogue", "configuration", "degraded", faults))
+    if definitions.files or definitions.faults:
+        faults = "; ".join(str(fault) for fault in definitions.faults)
+        rows.append(_row("slo", "configuration", "degraded" if faults else "ok", faults or None))
     return rows
 
 

@@ -10,6 +10,7 @@ from app.configuration import load
 from app.engine.engine import Engine
 from app.house import House
 from app.product import _intake, _otlp, _rules
+from app.slo.definitions import definitions_of
 from collectors.contract import Receipt, Signal
 from topology.journal import Journal
 from topology.rollup import SeriesTable
@@ -54,7 +55,8 @@ class Run:
         settings = load(config, SMALL | environ)
         self.journal = Journal(directory / "journal", sync=False, segment_bytes=segment_bytes)
         house = House(settings)
-        self.intake, parts = _intake(settings, _otlp(settings), self.journal, self.store, house)
+        definitions = definitions_of(settings)
+        self.intake, parts = _intake(settings, _otlp(settings), self.journal, self.store, house, definitions)
         self.intake._p.clock_ns = self.clock.ns
         parts.clock, parts.sources = self.clock, list
         self.engine = Engine(parts, _rules(settings))

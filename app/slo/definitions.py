@@ -81,7 +81,7 @@ class Definitions:
         self.files: tuple[Path, ...] = ()
         self.version = 0
         self._folder = Folder(options.directory)
-        self._windows, self._window_notes = _windows(options.windows)
+        self._windows, self._window_notes = windows_in(options.windows)
         self._windows_stamp = _stamp(options.windows)
         self._exact_us: frozenset[int] | None = None
         self._folder.changed()
@@ -109,7 +109,7 @@ class Definitions:
         if stamp == self._windows_stamp:
             return False
         self._windows_stamp = stamp
-        windows, self._window_notes = _windows(self.options.windows)
+        windows, self._window_notes = windows_in(self.options.windows)
         self._windows = self._windows if self._window_notes else windows
         return True
 
@@ -169,7 +169,7 @@ def _bounds_us(thresholds_us: Sequence[int]) -> frozenset[int]:
         return frozenset()
 
 
-def _windows(path: Path) -> tuple[Windows, tuple[DocumentFault, ...]]:
+def windows_in(path: Path) -> tuple[Windows, tuple[DocumentFault, ...]]:
     """The catalogue of burn windows in a file, and what is wrong with it."""
     file = read_file(path)
     refusal = refusal_of(file)

@@ -59,14 +59,20 @@ def read_file(path: Path) -> File:
     """The documents of a file; nothing is raised, a file that cannot be read says why in `refusal`."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
-            raise Refused(1, f"a file of at most {LARGEST_BYTES >> 20} MiB", "a larger one")
-        nodes = [node for node in _composed(path.read_text(encoding="utf-8-sig")) if node is not None]
-        values = _Values()
-        return File(path, tuple(values.of(node) for node in nodes), tuple(nodes))
+            return File(path, refusal=Refused(1, f"a file of at most {LARGEST_BYTES >> 20} MiB", "a larger one"))
+        return read_text(path, path.read_text(encoding="utf-8-sig"))
     except OSError as failure:
         return File(path, refusal=Refused(1, "a readable file", str(failure.strerror)))
     except UnicodeDecodeError:
         return File(path, refusal=Refused(1, "text in UTF-8", "other bytes"))
+
+
+def read_text(path: Path, text: str) -> File:
+    """The documents of a text as if it stood in the file `path`; nothing is raised."""
+    try:
+        nodes = [node for node in _composed(text) if node is not None]
+        values = _Values()
+        return File(path, tuple(values.of(node) for node in nodes), tuple(nodes))
     except Refused as refusal:
         return File(path, refusal=refusal)
 

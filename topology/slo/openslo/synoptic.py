@@ -124,7 +124,12 @@ def _end(place: Place) -> Services | None:
     if isinstance(place.value, str):
         name = place.text()
         return Services(name) if name else None
-    return _named(place, "name") if place.fields(("name", "namespace", "environment"), required=("name",)) else None
+    if not place.fields(("name", "namespace", "environment", "match")):
+        return None
+    kind = place.exactly_one("name", "match")
+    if kind == "match":
+        return _match(place.at("match"))
+    return _named(place, "name") if kind else None
 
 
 def _named(place: Place, key: str) -> Services | None:
