@@ -36,6 +36,13 @@ class Title:
         return cls(text, text)
 
 
+_OURS = {
+    (Kind.USER, "user"): Title("user", "用户"), (Kind.UNKNOWN, "unknown"): Title("unknown", "未知"),
+    (Kind.UNKNOWN, "other"): Title("other", "其他"),
+}  # fmt: skip
+"""What the product itself calls those whom no span names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """Which services are meant: by exact name or pattern (`*`, `?`), kind, namespace, resource attribute."""
@@ -190,7 +197,7 @@ class Catalogue:
             for word in ("title", "domain", "layer", "zone", "owner", "runbook", "class_"):
                 if said.get(word) is None:
                     said[word] = getattr(entry, word, None)
-        title = said.pop("title", None) or Title.from_text(service.name)
+        title = said.pop("title", None) or _OURS.get((service.kind, service.name)) or Title.from_text(service.name)
         said["domain"] = said.get("domain") or service.namespace
         return Description(title_en=title.en, title_zh=title.zh or title.en, **said)
 

@@ -34,6 +34,17 @@ def test_service_nobody_described_goes_by_its_own_name():
     assert Catalogue().describe(ORDERS) == Description("orders", "orders", domain="shop")
 
 
+def test_nodes_of_our_own_naming_have_titles_in_both_languages():
+    """Who calls from outside, who was lost and what is merged are called so in Chinese too; a service of that name
+    keeps its own, and the catalogue has the last word."""
+    for name, kind, title in (("user", Kind.USER, "用户"), ("unknown", Kind.UNKNOWN, "未知"),
+                              ("other", Kind.UNKNOWN, "其他"), ("user", Kind.SERVICE, "user")):  # fmt: skip
+        said = Catalogue().describe(Service("prod", "", name, kind))
+        assert (said.title_en, said.title_zh) == (name, title)
+    told = catalogue("services: [{match: user, title: {en: Customers, zh: 客户}}]")
+    assert told.describe(Service("prod", "", "user", Kind.USER)).title_zh == "客户"
+
+
 def test_everything_said_about_a_service_is_found():
     """Every field of an entry comes back for the service it is about."""
     text = """services: [{match: orders, title: {en: Orders, zh: 订单}, domain: sales, layer: business, zone: a,
