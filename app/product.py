@@ -131,7 +131,8 @@ def _store(settings: Settings, closing: ExitStack) -> DuckDBStore:
 
 
 def _otlp(settings: Settings) -> OtlpConfig:
-    configs = [c.config for c in settings.collectors.values() if c.kind == "otlp"]
+    """The first receiver that is on: it says how resources are read, and is shown to newcomers."""
+    configs = [c.config for c in settings.collectors.values() if c.kind == "otlp" and c.enabled]
     return configs[0] if configs else OtlpConfig()
 
 
@@ -186,10 +187,10 @@ def _rules(settings: Settings) -> Rules:
 
 
 def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:
-    s = settings.server
+    s, (grpc, http) = settings.server, otlp.endpoints()
     return WebOptions(base_path=s.base_path, frame_ancestors=s.frame_ancestors, allowed_hosts=s.allowed_hosts,
                       language=s.default_language, theme=s.default_theme, demo=settings.demo, max_viewers=s.max_viewers,
-                      otlp_grpc=f"http://{otlp.grpc}", otlp_http=f"http://{otlp.http}", assets=places.assets())
+                      otlp_grpc=grpc, otlp_http=http, assets=places.assets())
 
 
 def _sources(receivers: list[OtlpReceiver], house: House, definitions: Definitions,

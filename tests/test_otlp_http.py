@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import socket
+from pathlib import Path
 
 import pytest
 from google.rpc.status_pb2 import Status
@@ -25,6 +26,7 @@ from otlp_senders import send_logs, send_metrics, send_spans
 
 from collectors.config import Address, Secret
 from collectors.contract import Signal
+from collectors.otlp.config import Config, Tls
 from collectors.otlp.receiver import OtlpReceiver
 from topology.errors import ConfigurationError, Overloaded, StoreFull
 
@@ -248,6 +250,18 @@ def test_an_address_in_use_is_a_fault_of_the_configuration(recorder: Recorder) -
             with pytest.raises(ConfigurationError, match=f"{key}: expected an address to listen on.*{port}"), \
                     listening(recorder, **{key: Address("127.0.0.1", port)}):
                 pass
+
+
+@pytest.mark.parametrize(("config", "endpoints"), [
+    (Config(), ("http://127.0.0.1:4317", "http://127.0.0.1:4318")),
+    (Config(grpc=None), ("http://127.0.0.1:4318", "http://127.0.0.1:4318")),
+    (Config(http=None, grpc=Address("::", 4317)), ("http://localhost:4317", "http://localhost:4317")),
+    (Config(grpc=Address("0.0.0.0", 4317), tls=Tls(Path("a.pem"), Path("a.key"))),
+     ("https://localhost:4317", "https://127.0.0.1:4318")),
+])  # fmt: skip
+def test_newcomers_are_told_an_endpoint_that_answers(config: Config, endpoints: tuple[str, str]) -> None:
+    """What is off is not told, TLS is, and who listens everywhere is found on this machine."""
+    assert config.endpoints() == endpoints
 
 
 def test_the_sources_page_tells_state_and_counters(recorder: Recorder) -> None:

@@ -122,9 +122,20 @@ class Config:
     zone_attributes: tuple[Name, ...] = ("cloud.availability_zone",)
     metrics: Mapping[str, Reading] = field(default_factory=default_metrics)
 
+    def endpoints(self) -> tuple[str, str]:
+        """The gRPC and the HTTP endpoint as a sender on this machine writes them; where one is off, the other."""
+        scheme = "http" if self.tls is None else "https"
+        grpc, http = (f"{scheme}://{_reachable(address)}" if address else "" for address in (self.grpc, self.http))
+        return grpc or http, http or grpc
+
     def check(self) -> Iterator[tuple[str, str, str]]:
         """At least one server; and a request that comes compressed is held twice for a moment, which has to fit."""
         if self.grpc is None and self.http is None:
             yield "", "an address for grpc or http", "neither"
         if self.in_flight_bytes < 2 * self.max_body_bytes:
             yield "in_flight", "at least twice max_body", "less"
+
+
+def _reachable(address: Address) -> Address:
+    """Who listens at every address of the machine is found at its own."""
+    return Address("localhost", address.port) if address.host in ("0.0.0.0", "::") else address
