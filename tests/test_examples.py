@@ -115,6 +115,36 @@ def test_examples_outlast_a_crash(tmp_path):
     assert run.engine.trace(kept(run)[0]["trace_id"])["span_count"] == 3  # type: ignore[index]
 
 
+def test_spans_are_found_over_the_edges_of_pages(tmp_path, monkeypatch):
+    """A trace whose spans are noted on several pages of the index, between those of others, is whole."""
+    monkeypatch.setattr("app.examples.PAGE_SPANS", 5)
+    run, rng = Run(tmp_path), random.Random(6)
+    web, orders = call(rng, run.clock.ns() - SECOND, failed=True)
+    others = [block for _ in range(9) for block in call(rng, run.clock.ns() - SECOND)]
+    run.take(request(orders, *others[:9]))
+    run.take(request(*others[9:], web))
+    run.settle(30)
+    found = run.engine.trace(web.scope_spans[0].spans[0].trace_id.hex())
+    assert found is not None
+    assert found["span_count"] == 3
+
+
+def test_index_forgets_the_oldest_pages(tmp_path, monkeypatch):
+    """When the index has as many pages as it may, the oldest spans are forgotten, and the newest are found."""
+    monkeypatch.setattr("app.examples.PAGE_SPANS", 4)
+    monkeypatch.setattr("app.examples.MOST_PAGES", 3)
+    run, rng = Run(tmp_path), random.Random(7)
+    first, last = (call(rng, run.clock.ns() - SECOND, failed=True) for _ in range(2))
+    run.take(request(*first))
+    for _ in range(6):
+        run.take(request(*call(rng, run.clock.ns() - SECOND)))
+    run.clock.now_s += 60
+    run.take(request(*last))
+    run.settle(30)
+    ids = [blocks[0].scope_spans[0].spans[0].trace_id.hex() for blocks in (first, last)]
+    assert [run.engine.trace(trace_id) is not None for trace_id in ids] == [False, True]
+
+
 def test_index_of_recent_spans_is_bounded():
     """What is remembered of recent requests is forgotten after its time, and the wanted traces are limited."""
     book = ExampleBook(Chooser(16, Quota()), 1 << 20)
