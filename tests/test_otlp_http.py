@@ -255,6 +255,7 @@ def test_an_address_in_use_is_a_fault_of_the_configuration(recorder: Recorder) -
 @pytest.mark.parametrize(("config", "endpoints"), [
     (Config(), ("http://127.0.0.1:4317", "http://127.0.0.1:4318")),
     (Config(grpc=None), ("http://127.0.0.1:4318", "http://127.0.0.1:4318")),
+    (Config(grpc=Address("otlp.example", 4317), http=None), ("http://otlp.example:4317", "http://otlp.example:4317")),
     (Config(http=None, grpc=Address("::", 4317)), ("http://localhost:4317", "http://localhost:4317")),
     (Config(grpc=Address("0.0.0.0", 4317), tls=Tls(Path("a.pem"), Path("a.key"))),
      ("https://localhost:4317", "https://127.0.0.1:4318")),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -138,4 +140,7 @@ class Config:
 
 def _reachable(address: Address) -> Address:
     """Who listens at every address of the machine is found at its own."""
-    return Address("localhost", address.port) if address.host in ("0.0.0.0", "::") else address
+    with suppress(ValueError):
+        if ip_address(address.host).is_unspecified:
+            return Address("localhost", address.port)
+    return address
