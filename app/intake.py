@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 
 import structlog
 
-from app.examples import ExampleBook
+from app.examples import ExampleBook, Place
 from collectors.contract import Receipt, Signal
 from collectors.otlp.config import Reading
 from collectors.otlp.decoding import SpanDecoder
@@ -273,7 +273,7 @@ class OtlpIntake:
         """When the newest span counted so far ended, epoch seconds; 0 before the first."""
         return self._p.pairing.newest_ns() / NANOS
 
-    def due_examples(self, now_s: float) -> dict[int, list[tuple[int, int, int]]]:
+    def due_examples(self, now_s: float) -> dict[int, list[Place]]:
         """Traces worth keeping that should be complete by now, see `ExampleBook.due`."""
         with self._lock:
             return self._p.examples.due(now_s)

@@ -50,6 +50,23 @@ def test_waterfall_is_whole_across_services_and_requests(tmp_path):
     assert run.engine.trace("0" * 32) is None
 
 
+def test_failed_is_what_pairing_calls_failed(tmp_path):
+    """A server span whose status is unset and whose HTTP code is 500 is a failed example, in the list and in the
+    waterfall; with code 404 it is none."""
+    run, rng = Run(tmp_path), random.Random(8)
+    for name, code in (("broken", 500), ("missing", 404)):
+        block = spans_of("orders")
+        made = add(block, rng.randbytes(16), rng.randbytes(8), b"", Span.SPAN_KIND_SERVER, name,
+                   run.clock.ns() - SECOND)  # fmt: skip
+        made.attributes.add(key="http.response.status_code").value.int_value = code
+        run.take(request(block))
+    run.settle(30)
+    assert [found["operation"] for found in kept(run, errors=True)] == ["broken"]
+    for example in kept(run):
+        (span,) = run.engine.trace(example["trace_id"])["spans"]  # type: ignore[index]
+        assert span["failed"] is example["failed"] is (span["operation"] == "broken")
+
+
 def test_what_identifies_a_person_is_masked(tmp_path):
     """Card numbers and e-mail addresses in attributes, names and messages never reach the store."""
     run = Run(tmp_path)
