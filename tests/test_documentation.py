@@ -155,3 +155,12 @@ def test_constraints_are_names_and_versions_only():
     pins = [line for line in lines if not line.startswith("#")]
     assert len(pins) > 50
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in pins)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/collectors/otlp.md"])
+def test_senders_told_the_grpc_port_are_told_to_speak_grpc(page: str) -> None:
+    """SDKs speak HTTP unless told otherwise (OpenTelemetry, exporter specification), and the gRPC port does not."""
+    blocks = re.split(r"\n\n|\n\|", (ROOT / page).read_text(encoding="utf-8"))
+    told = [block for block in blocks if re.search(r"export [^`]*OTLP_ENDPOINT=\S+:4317", block)]
+    assert told
+    assert [block for block in told if "OTEL_EXPORTER_OTLP_PROTOCOL=grpc" not in block] == []
