@@ -96,16 +96,15 @@ class _Window:
 
     def merged(self, window_s: int, chosen: npt.NDArray[np.bool_]) -> RollupBatch:
         """A row for each of the chosen series."""
-        parts = [rows_of(batch, chosen[batch.series]) for batch in self.loose]
-        if self.packed:
-            parts.append(unpack(self.packed, window_s, chosen))
+        return self._merged([rows_of(batch, chosen[batch.series]) for batch in self.loose], window_s, chosen)
+
+    def _merged(self, loose: list[RollupBatch], window_s: int, chosen: npt.NDArray[np.bool_]) -> RollupBatch:
+        parts = [*loose, unpack(self.packed, window_s, chosen)] if self.packed else loose
         return coarsen(concatenate(parts), window_s) if parts else empty(window_s)
 
     def pack(self, window_s: int, series: int) -> None:
         """Packs everything."""
-        if self.loose:
-            self.packed = pack(self.merged(window_s, np.ones(series, bool)))
-            self.loose = []
+        self.packed, self.loose = pack(self._merged(self.loose, window_s, np.ones(series, bool))), []
 
     def series(self) -> npt.NDArray[np.int64]:
         """The series that are counted; some may come twice."""
@@ -166,6 +165,7 @@ class Ring:
             for running in self._sums.values():
                 if self._newest - running.windows < index <= self._newest:
                     running.add_batch(part, 1)
+        self._pack()
 
     def renumber(self, new_of: npt.NDArray[np.int64], series: int) -> None:
         """Gives every series another number below `series`; rows of a series whose new number is -1 are forgotten."""
@@ -178,7 +178,6 @@ class Ring:
             batch = window.merged(self.window_s, all_of_them)
             kept = rows_of(batch, new_of[batch.series] >= 0)
             self.add(replace(kept, series=new_of[kept.series].astype(np.int32)))
-            self._pack()
 
     def numbers(self) -> npt.NDArray[np.int64]:
         """The series that occur in any window that is kept."""
