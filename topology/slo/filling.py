@@ -1,0 +1,86 @@
+"""A ledger filled from the store: hours of the long past, minutes of the last days, ten seconds of the last hour.
+
+The same counts give the same standings as if they had come one by one, so a restart changes nothing; and a ledger
+filled up to a moment of the past judges that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from topology.members import Members
+from topology.model import EdgeKey, GaugeKey, LogKey, OperationKey, SeriesKey
+from topology.rollup import SeriesTable
+from topology.slo.grid import CELL_S, DAY_S, HOUR_S, MINUTE_S
+from topology.slo.hours import restore
+from topology.slo.ledger import Ledger
+from topology.slo.objectives import Measure, Threshold
+from topology.store.contract import Choice, Store
+
+MINUTES_KEPT_S = 3 * DAY_S + HOUR_S
+SLICES_REREAD_S = 7 * DAY_S
+"""Slices of so long are worked out again from stored minutes; those of older ones are remembered as hours."""
+AHEAD_S = 60
+"""How far clocks may be ahead: what is stamped so is stored, and waits for its time."""
+TRIES = 5
+
+
+def fill(new: Callable[[], Ledger], store: Store, table: SeriesTable, members: Members, to_s: float,
+         remembered: bytes = b"", ahead_s: int = 0) -> Ledger:
+    """A new ledger with all that the store holds of the time before `to_s`, and of `ahead_s` more, which waits for its
+    time. `table` and `members` learn the series.
+
+    `remembered` is what `hours.remember` gave. Where a name that is learnt late changes whose calls earlier ones were,
+    everything is counted again.
+    """
+    for _ in range(TRIES):
+        ledger = new()
+        if all(_pour(ledger, store, table, members, part, to_s) for part in _parts(ledger, to_s, ahead_s)):
+            break
+    restore(ledger, remembered)
+    ledger.advance(to_s)
+    return ledger
+
+
+def _parts(ledger: Ledger, to_s: float, ahead_s: int) -> Iterator[tuple[int, int, int]]:
+    """(from_s, to_s, window_s), oldest first. They meet at whole hours, so that no window of any tier is in two."""
+    fine_s = _hour(to_s - HOUR_S)
+    back_s = SLICES_REREAD_S if len(ledger.plan.watched) else MINUTES_KEPT_S
+    minutes_s = _hour(to_s - back_s)
+    oldest_s = _hour(to_s - ledger.promises.longest_s - 34 * DAY_S)
+    yield oldest_s, minutes_s, HOUR_S
+    for start_s in range(minutes_s, fine_s, DAY_S):
+        yield start_s, min(start_s + DAY_S, fine_s), MINUTE_S
+    yield fine_s, -(-int(np.ceil(to_s)) // CELL_S) * CELL_S + ahead_s, CELL_S
+
+
+def _hour(at_s: float) -> int:
+    return int(at_s // HOUR_S) * HOUR_S
+
+
+def _pour(ledger: Ledger, store: Store, table: SeriesTable, members: Members, part: tuple[int, int, int],
+          until_s: float) -> bool:
+    """Adds what the store holds of a part; False when what was added before would now count elsewhere."""
+    from_s, to_s, window_s = part
+    kept = store.rollups(from_s, to_s, window_s, ledger.incidence.ladder, choice=_choice(ledger))
+    numbers = np.array([table.number(key) for key in kept.keys], np.int32)
+    changed = members.extend(table.keys)
+    if not ledger.take(members, table.keys) or changed:
+        return False
+    ledger.advance(min(to_s, until_s) - 1)
+    if len(kept.batch):
+        ledger.add(replace(kept.batch, series=numbers[kept.batch.series]))
+    return True
+
+
+def _choice(ledger: Ledger) -> Choice:
+    """The series that can count for any objective."""
+    measures = {part.indicator.measure for slo in ledger.promises.slos for part in slo.parts
+                if isinstance(part.indicator, Threshold)}
+    kinds: tuple[type[SeriesKey], ...] = (OperationKey, EdgeKey)
+    kinds += (GaugeKey,) if Measure.SATURATION in measures else ()
+    kinds += (LogKey,) if Measure.LOG_ERRORS_PER_S in measures else ()
+    return lambda key: isinstance(key, kinds)
