@@ -34,6 +34,7 @@ from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.receiver import OtlpReceiver
 from collectors.otlp.resources import Identify, identify, read
 from topology.choosing import Chooser, Quota
+from topology.errors import StoreError
 from topology.health import Objective
 from topology.histogram import ladder
 from topology.journal import Journal
@@ -212,9 +213,12 @@ def _row(name: str, kind: str, state: str, error: str | None = None) -> dict[str
 
 
 def backup(settings: Settings, path: Path) -> None:
-    """A consistent copy of the stored data, by the running product when there is one."""
+    """A consistent copy of the stored data, by the running product when there is one; StoreError where there is
+    nothing, because a copy of nothing would pass for a backup."""
     if control.ask_backup(settings.data.directory, path.resolve()):
         return
+    if not (settings.data.directory / STORE_FILE).exists():
+        raise StoreError(f"nothing is stored in {settings.data.directory}; --data-dir or --config says where it is")
     with ExitStack() as closing:
         _store(settings, closing).backup(path)
 

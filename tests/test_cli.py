@@ -111,6 +111,16 @@ def test_taken_port_is_said_clearly(command):
     assert "server.http" in err
 
 
+def test_backup_of_nothing_is_none(tmp_path):
+    """Where nothing is stored no file is written that would pass for a backup, and no store is begun."""
+    file, empty = tmp_path / "saved.duckdb", tmp_path / "data"
+    code, out, err = run("backup", str(file), "--data-dir", str(empty))
+    assert (code, out) == (1, "")
+    assert err.startswith(f"synoptic: nothing is stored in {empty}")
+    assert not file.exists()
+    assert not empty.exists()
+
+
 def test_backup_never_overwrites(tmp_path):
     """A file that is already there is left as it is."""
     file = tmp_path / "saved"
