@@ -33,8 +33,9 @@ def read(documents: Sequence[Document], house: House) -> Read:
     foreign: list[Slo] = []
     for found in known.of_kind(SLO):
         one = read_slo(found, known, house, documents[found.place.document].file)
-        slos += one.slos
-        foreign += one.foreign
+        if found.sound:
+            slos += one.slos
+            foreign += one.foreign
     return Read(tuple(slos), tuple(foreign), tuple(known.findings))
 
 

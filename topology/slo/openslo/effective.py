@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from topology.slo.objectives import Period
 from topology.slo.openslo.library import CONDITION, POLICY, SLI, Library, Object
+from topology.slo.openslo.place import decimal
 
 
 def effective(found: Object, known: Library, period: Period) -> Mapping[str, object]:
@@ -58,6 +59,9 @@ def _plain(value: object) -> object:
         return {str(key): _plain(below) for key, below in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(below) for below in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
-    return value if isinstance(value, bool | int | float | str) or value is None else str(value)
+    if isinstance(value, Decimal | float):
+        number = decimal(value)
+        if number is None:
+            return str(value)
+        return int(number) if number == number.to_integral_value() and abs(number) < 2**53 else float(number)
+    return value if isinstance(value, bool | int | str) or value is None else str(value)

@@ -28,11 +28,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An object with a kind and a name."""
+    """An object with a kind and a name; `sound` when nothing around its spec is at fault."""
 
     kind: str
     metadata: Metadata
     place: Place
+    sound: bool
 
     @property
     def spec(self) -> Place:
@@ -97,6 +98,7 @@ def _roots(place: Place) -> list[Place]:
 
 
 def _take(found: Library, place: Place, documents: Sequence[Document]) -> None:
+    before = len(found.findings)
     if not place.fields(("apiVersion", "kind", "metadata", "spec"), required=("apiVersion", "kind")):
         return
     place.at("apiVersion").one_of((VERSION,))
@@ -104,7 +106,8 @@ def _take(found: Library, place: Place, documents: Sequence[Document]) -> None:
     metadata = read_metadata(place.at("metadata"))
     if kind is None or not metadata.name:
         return
-    first = found.objects.setdefault((kind, metadata.name), Object(kind, metadata, place))
+    sound = all(note.warning for note in found.findings[before:])
+    first = found.objects.setdefault((kind, metadata.name), Object(kind, metadata, place, sound))
     if first.place is not place:
         found_again = f"{metadata.name!r} again, as in {documents[first.place.document].file}"
         place.at("metadata").at("name").fault("unique", f"every {kind} name once", found_again)
