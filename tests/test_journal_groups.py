@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from engine_run import Run
-from test_journal import body, filled, journal, sync, tickets, without_direct_writes
+from test_journal import SEGMENT, body, filled, journal, sync, tickets, without_direct_writes
 from traffic import SECOND, call, request
 
 from topology.errors import Overloaded
@@ -22,6 +22,7 @@ from topology.journal.writing import BLOCK, GATHERED_BYTES
 
 __all__ = ["sync"]
 WRITE = os.pwritev
+FIRST = 3 * BLOCK
 Written = tuple[int, bytes]
 
 
@@ -40,6 +41,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[Written]:
     done: list[Written] = []
 
     def write(file: int, parts: tuple[bytes, ...], at: int, flags: int = 0) -> int:
+        assert flags == os.RWF_DSYNC, "a group is on disk when it is written"
         done.append((at, b"".join(bytes(part) for part in parts)))
         return WRITE(file, parts, at, flags)
 
@@ -66,7 +68,7 @@ def disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Held
     """A log whose first group is held by the disk: ticket 1 waits in a thread of its own."""
     log = journal(tmp_path, sync=True)
     held = HeldDisk(monkeypatch)
-    log.append(0, 1, body(1))
+    log.append(0, 1, body(1, FIRST))
     waiting = threading.Thread(target=log.settle, args=(1,))
     waiting.start()
     assert held.entered.wait(5)
@@ -151,13 +153,14 @@ def test_requests_are_taken_and_read_while_the_disk_is_busy(disk, tmp_path):
     """An append does not wait for the write under way, and what is being written or waits for it can be fetched."""
     held, log, waiting = disk
     for number in range(2, 22):
-        assert log.append(0, 1, body(number)) == number
-    assert [log.body(number) for number in range(1, 22)] == [body(number) for number in range(1, 22)]
-    assert log.body(7, 6, 4) == body(7)[6:10]
+        assert log.append(0, 1, body(number, 2000)) == number
+    told = [body(1, FIRST), *(body(number, 2000) for number in range(2, 22))]
+    assert [log.body(number) for number in range(1, 22)] == told
+    assert log.body(7, 6, 4) == told[6][6:10]
     assert waiting.is_alive()
     held.go.set()
     log.settle(21)
-    assert [log.body(number) for number in range(1, 22)] == [body(number) for number in range(1, 22)]
+    assert [log.body(number) for number in range(1, 22)] == told
     assert after_a_crash(tmp_path, tmp_path.parent / "copy") == list(range(1, 22))
 
 
@@ -281,6 +284,20 @@ def test_old_records_of_a_recycled_segment_are_never_read(tmp_path, sync):
             assert found[-(number - first) :] == list(range(first + 1, number + 1))
 
 
+def test_spare_segments_of_another_size_are_given_up(tmp_path, sync):
+    """After a change of the segment size no file is used again that has less room than is promised, or more."""
+    log = filled(tmp_path, 200, sync=sync)
+    log.drop(190)
+    assert len(list(tmp_path.glob("*.spare"))) > 1
+    log.close()
+    again = journal(tmp_path, sync=sync, segment_bytes=2 * SEGMENT)
+    assert list(tmp_path.glob("*.spare")) == []
+    while again.last < 400:
+        again.append(0, 1, body(again.last + 1))
+    newest = max(tmp_path.glob("*.log"))
+    assert newest.stat().st_size == 2 * SEGMENT
+
+
 def test_unread_end_of_an_earlier_life_never_comes_back(tmp_path, sync):
     """Behind a torn record whole ones may stand with the tickets the next life gives out: they stay dead although the
     new ones end exactly where they begin."""
@@ -343,17 +360,17 @@ while True:
 def test_acknowledged_records_outlive_a_kill(tmp_path, waits):
     """A process that is killed in the middle of its work leaves everything it acknowledged, in both settings, three
     lives in a row."""
-    acknowledged = 0
     for life in range(3):
         command = [sys.executable, "-c", WRITER, str(tmp_path), str(waits)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent) as process:
             assert process.stdout is not None
-            assert process.stdout.readline()
-            time.sleep(0.05 + 0.1 * life)
+            told = [process.stdout.readline() for _ in range(40 + life)]
+            time.sleep(0.003 * life)
             process.kill()
-            acknowledged = [int(line) for line in process.stdout.read().split(b"\n")[:-1]][-1]
+            told += process.stdout.read().splitlines(keepends=True)
+        acknowledged = int([line for line in told if line.endswith(b"\n")][-1])
         log = journal(tmp_path, segment_bytes=1 << 18)
-        assert log.last >= acknowledged > 100
+        assert log.last >= acknowledged > 100 * (life + 1)
         assert tickets(log) == list(range(1, log.last + 1))
         log.close()
 
