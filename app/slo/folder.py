@@ -53,18 +53,27 @@ class Folder:
     def contents(self, house: House, before: Sequence[Slo]) -> Contents:
         """The objectives of all files together. A file at fault is read as it last was without; `before` are the
         objectives so far, which stay where even that is impossible, because another file took away what it needs."""
-        first = _read(self._files.values(), house)
-        bad = first.at_fault
-        self._good |= {path: file for path, file in self._files.items() if str(path) not in bad}
-        if not bad:
-            return first
-        kept = [self._good.get(path) if str(path) in bad else file for path, file in self._files.items()]
-        second = _read([file for file in kept if file], house)
-        notes = (*first.notes, *(note for note in second.notes if note.file not in bad and note not in first.notes))
-        stuck = second.at_fault
-        taken = {slo.name for slo in second.slos}
-        rest = [slo for slo in before if slo.file in stuck and slo.name not in taken]
-        return Contents((*second.slos, *rest), second.foreign, notes, first.files)
+        used: dict[Path, File | None] = dict(self._files)
+        told: dict[DocumentFault, None] = {}
+        while True:
+            found = _read([file for file in used.values() if file], house)
+            fresh = {path for path, file in used.items() if file is self._files[path]}
+            bad = _to_replace(found, fresh)
+            told |= dict.fromkeys(note for note in found.notes if note.file in bad)
+            if not bad:
+                break
+            used |= {path: self._old(path) for path in fresh if str(path) in bad}
+        self._good |= {path: file for path, file in used.items() if file and str(path) not in found.at_fault}
+        lost = found.at_fault | {str(path) for path, file in used.items() if file is None}
+        taken = {slo.name for slo in found.slos}
+        rest = [slo for slo in before if slo.file in lost and slo.name not in taken]
+        notes = sorted(told | dict.fromkeys(found.notes), key=lambda note: (note.file, note.line))
+        return Contents((*found.slos, *rest), found.foreign, tuple(notes), tuple(self._files))
+
+    def _old(self, path: Path) -> File | None:
+        """The last version without fault, if that is another one."""
+        good = self._good.get(path)
+        return good if good is not self._files[path] else None
 
     def places_of(self, key: str) -> list[tuple[Path, int, object]]:
         """File, line and value of every place where a key is written, in the files as they are now."""
@@ -73,6 +82,14 @@ class Folder:
             for number, document in enumerate(file.documents):
                 found += [(path, file.line(number, keys), value) for keys, value in found_keys(document, key)]
         return found
+
+
+def _to_replace(found: Contents, fresh: Iterable[Path]) -> frozenset[str]:
+    """The files to read as they last were: first those with faults of their own, since others may refer to them and
+    be well once they are replaced."""
+    names = frozenset(map(str, fresh))
+    own = frozenset(note.file for note in found.notes if not note.warning and note.rule != "reference")
+    return own & names or found.at_fault & names
 
 
 def _read(files: Iterable[File], house: House) -> Contents:
