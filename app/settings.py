@@ -265,12 +265,23 @@ class Settings:
     logging: Logging = Logging()
 
     def clashes(self) -> Iterator[tuple[str, str, str]]:
-        """Every (key, expected, found) of two listeners at one address."""
+        """Every (key, expected, found) of two listeners at one address, and of two collectors that differ in what is
+        one for all of their kind."""
         taken: dict[Address, str] = {}
         for key, address in self.listening():
             if address.port and address in taken:
                 yield key, f"an address that {taken[address]} does not have", str(address)
             taken.setdefault(address, key)
+        yield from self._differing()
+
+    def _differing(self) -> Iterator[tuple[str, str, str]]:
+        first: dict[str, tuple[str, Any]] = {}
+        for name, collector in self.collectors.items():
+            if collector.enabled:
+                told, config = first.setdefault(collector.kind, (name, collector.config))
+                for key in getattr(config, "COMMON", ()):
+                    if getattr(config, key) != getattr(collector.config, key):
+                        yield f"collectors.{name}.{key}", f"the same as collectors.{told} has", "something else"
 
     def listening(self) -> Iterator[tuple[str, Address]]:
         """Every (key, address) at which the product listens."""

@@ -262,6 +262,22 @@ def test_otlp_stays_on_beside_other_collectors(tmp_path):
     assert off.collectors["otlp"].enabled is False
 
 
+def test_receivers_that_read_differently_are_a_fault(tmp_path):
+    """Zones and metrics are read alike, whichever receiver they came to: who says otherwise is told so, and one that
+    is off may say what it likes."""
+    (tmp_path / "own.yaml").write_text("""collectors:
+      otlp: {zone_attributes: [region]}
+      inner: {kind: otlp, grpc: null, http: "127.0.0.1:5318", metrics: {a.metric: {signal: cpu}}}
+      outer: {kind: otlp, enabled: false, zone_attributes: [rack]}
+      third: {kind: otlp, grpc: null, http: "127.0.0.1:6318", zone_attributes: [region]}""")
+    with pytest.raises(ConfigurationError) as raised:
+        load(tmp_path / "own.yaml", {})
+    assert [str(fault) for fault in raised.value.faults] == [
+        "collectors.inner.zone_attributes: expected the same as collectors.otlp has, found something else",
+        "collectors.inner.metrics: expected the same as collectors.otlp has, found something else",
+    ]
+
+
 def test_module_that_is_no_collector_cannot_be_loaded():
     """The configuration can name the modules of `collectors` and nothing else."""
     for name in ("os", "contract", "config", "otlp.config", "../app"):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from collectors.config import Address, Duration, Matching, Range, ReadableFile, Secret, Size
 
@@ -108,9 +108,11 @@ class Config:
     and answer together, beyond it senders are asked to come back after `retry_after`; `grpc_threads` is how many
     gRPC requests are worked on, and waited for on disk, at once; a sender is cut off when one request takes longer
     than `request_timeout` to arrive or it is silent for `idle_timeout`; `token` is the bearer token every sender
-    must show; a resource's zone is the first of `zone_attributes` it has.
+    must show; a resource's zone is the first of `zone_attributes` it has. What several receivers take in is read
+    alike, so the keys `COMMON` are the same for all.
     """
 
+    COMMON: ClassVar[tuple[str, ...]] = ("zone_attributes", "metrics")
     grpc: Address | None = Address("127.0.0.1", 4317)
     http: Address | None = Address("127.0.0.1", 4318)
     max_body_bytes: Annotated[int, Size(64 * KIB, GIB)] = 64 * MIB
