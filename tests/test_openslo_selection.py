@@ -158,3 +158,14 @@ MEASURED = "spec.indicator.spec.thresholdMetric.metricSource.spec"
 def test_measures_at_fault_are_named(spec, path, rule):
     """Saturation and log lines belong to services; the weeks to compare with are few."""
     assert (MEASURED + path, rule) in noted(reading(threshold(spec)))
+
+
+@pytest.mark.parametrize(
+    ("measure", "limit", "rule"),
+    [("p95_ms", 0, "threshold"), ("p95_ms", Decimal("0.0001"), "threshold"), ("p95_ms", 80, None),
+     ("calls_per_s", -1, "range"), ("calls_per_s", 0, None), ("saturation", Decimal("0.8"), None)],
+)  # fmt: skip
+def test_limit_fits_its_measure(measure, limit, rule):
+    """A percentile's limit is a latency that can be counted by; nothing is ever below zero."""
+    slo = changed(threshold({"service": "web", "measure": measure}), "spec.objectives.0.value", limit)
+    assert noted(reading(slo)) == ([("spec.objectives[0].value", rule)] if rule else [])

@@ -185,6 +185,16 @@ def test_thresholds_of_objectives_become_bounds(tmp_path):
     assert Place(tmp_path, a=slo(ms=250), b=slo("b", ms=40)).definitions.thresholds_us() == (40_000, 250_000, 1_000_000)
 
 
+def test_limit_of_a_percentile_is_a_bound_too(tmp_path):
+    """p95 within 80 ms says that 95 % of the calls ended within 80 ms; against earlier weeks there is no such limit."""
+    text = slo().partition("  indicator:")[0] + """  indicator: {metadata: {name: i}, spec: {thresholdMetric: {
+    metricSource: {type: synoptic, spec: {service: orders, measure: p95_ms%s}}}}}
+  objectives: [{op: lte, value: 80, target: 0.99}]
+"""
+    assert Place(tmp_path, a=text % "").definitions.thresholds_us() == (80_000, 1_000_000)
+    assert Place(tmp_path, a=text % ", relative: {weeks: 1}").definitions.thresholds_us() == (1_000_000,)
+
+
 def test_threshold_that_came_later_is_exact_from_the_next_start_on(tmp_path):
     """The bounds are laid at the start; a new threshold is a warning that says what is counted until then."""
     place = Place(tmp_path, a=slo(ms=250))

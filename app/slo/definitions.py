@@ -16,9 +16,10 @@ from app.slo.faults import DocumentFault, fault_of, refusal_of
 from app.slo.folder import Folder
 from topology.errors import ConfigurationError
 from topology.slo.defaults import PERIOD, Promise, default_slos
-from topology.slo.objectives import Ratio, Slo
+from topology.slo.objectives import Indicator, Ratio, Slo
 from topology.slo.openslo.documents import House
 from topology.slo.openslo.doubts import unreachable
+from topology.slo.openslo.synoptic import PERCENTILES
 from topology.slo.windows import Windows, read_windows
 
 WINDOWS_FILE = "slo-windows.yaml"
@@ -100,9 +101,8 @@ class Definitions:
     def thresholds_us(self) -> tuple[int, ...]:
         """Every latency threshold in microseconds, ascending: the bounds that the histogram ladder must have."""
         patterns = [slo for slos in self.defaults.values() for slo in slos]
-        ratios = [part.indicator for slo in (*self.slos, *patterns) for part in slo.parts]
-        sources = [source for one in ratios if isinstance(one, Ratio) for source in (one.good, one.bad, one.total)]
-        return tuple(sorted({source.threshold_us for source in sources if source and source.threshold_us}))
+        indicators = [part.indicator for slo in (*self.slos, *patterns) for part in slo.parts]
+        return tuple(sorted({bound for indicator in indicators for bound in bounds_of(indicator)}))
 
     def _follow_windows(self) -> bool:
         stamp = _stamp(self.options.windows)
@@ -151,12 +151,23 @@ class Definitions:
     def _inexact(self) -> Iterator[DocumentFault]:
         """Thresholds that came after the start, when the bounds of the histograms were already laid."""
         late = set(self.thresholds_us()) - self._exact_us if self._exact_us is not None else set()
-        for path, line, value in self._folder.places_of("threshold_ms") if late else ():
+        places_of = self._folder.places_of
+        for path, line, value in [*places_of("threshold_ms"), *places_of("value")] if late else ():
             if isinstance(value, int | Decimal) and value * 1000 in late:
-                yield DocumentFault(str(path), line, "threshold_ms", "new-threshold",
+                yield DocumentFault(str(path), line, "threshold", "new-threshold",
                                     "a threshold that was known when the product started",
                                     f"{value}: counted exactly from the next start on, until then up to the next lower "
                                     "bound (at most 10 % below)", True)  # fmt: skip
+
+
+def bounds_of(indicator: Indicator) -> Iterator[int]:
+    """The latencies in microseconds that an indicator counts calls by: a percentile within a limit is a share of the
+    calls that ended within it."""
+    if isinstance(indicator, Ratio):
+        sources = (indicator.good, indicator.bad, indicator.total)
+        yield from (source.threshold_us for source in sources if source and source.threshold_us)
+    elif indicator.measure in PERCENTILES and not indicator.weeks:
+        yield int(indicator.value * 1000)
 
 
 def _bounds_us(thresholds_us: Sequence[int]) -> frozenset[int]:

@@ -119,8 +119,8 @@ class Place:
             return None
         if not isinstance(self.value, str) or self.value not in words:
             near = difflib.get_close_matches(self.value, words, n=1) if isinstance(self.value, str) else []
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            self.fault("one-of", f"one of {', '.join(words)}{hint}")
+            hint = f" (did you mean {near[0]}?)" if near and len(words) > 1 else ""
+            self.fault("one-of", f"one of {', '.join(words)}{hint}" if len(words) > 1 else words[0])
             return None
         return self.value
 

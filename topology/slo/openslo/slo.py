@@ -15,7 +15,7 @@ from topology.slo.openslo.library import SLI, Library, Object, read_policies
 from topology.slo.openslo.metadata import CLASS, description, min_bad_events, missing, read_metadata
 from topology.slo.openslo.period import DEFAULT, read_period
 from topology.slo.openslo.place import Place
-from topology.slo.openslo.synoptic import Measured
+from topology.slo.openslo.synoptic import Measured, check_limit
 from topology.slo.openslo.target import Target, read_target
 
 FIELDS = ("description", "service", "indicator", "indicatorRef", "timeWindow", "budgetingMethod", "objectives",
@@ -135,6 +135,7 @@ def _indicator(form: Form | None, place: Place) -> Indicator | None:
             written.fault("required", "a value, since the indicator is a thresholdMetric")
     if word is None or limit is None:
         return None
+    check_limit(value, form, limit)
     return Threshold(form.selection, form.measure, Operator(word), limit, form.weeks)
 
 

@@ -15,6 +15,7 @@ APART, FAILURES = "apart", "failures"
 LEAST_MS, MOST_MS = Decimal("0.001"), Decimal(120_000)
 MOST_WEEKS = 52
 OF_SERVICES_ONLY = (Measure.SATURATION, Measure.LOG_ERRORS_PER_S)
+PERCENTILES = (Measure.P50_MS, Measure.P95_MS, Measure.P99_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,22 @@ def _threshold_us(place: Place, counted: str | None) -> int | None:
     number = place.number()
     if number is None:
         return None
-    if not LEAST_MS <= number <= MOST_MS or number * 1000 != int(number * 1000):
+    return _whole_us(place, number)
+
+
+def _whole_us(place: Place, milliseconds: Decimal) -> int | None:
+    if not LEAST_MS <= milliseconds <= MOST_MS or milliseconds * 1000 != int(milliseconds * 1000):
         place.fault("threshold", f"milliseconds from {LEAST_MS} to {MOST_MS}, in whole microseconds")
         return None
-    return int(number * 1000)
+    return int(milliseconds * 1000)
+
+
+def check_limit(place: Place, measured: Measured, limit: Decimal) -> None:
+    """Notes a limit that its measure cannot have. One against earlier weeks is a factor of what was then."""
+    if measured.weeks == 0 and measured.measure in PERCENTILES:
+        _whole_us(place, limit)
+    elif limit < 0:
+        place.fault("range", "a number that is not below 0")
 
 
 def _protection(place: Place, counted: str | None) -> bool:
