@@ -165,6 +165,8 @@ def test_conditions_by_what_is_open_left_and_known():
     found = conditions(RULES, raised, np.array([0.4, 0.0]), np.array([True, False]))
     names = [{state.value for state, here in zip(STATES, row, strict=True) if here} for row in found]
     assert names == [{"ok", "burning"}, {"ok", "no_data", "at_risk", "exhausted"}]
+    few = conditions(RULES, raised, np.array([0.0, -1.0]), np.array([True, True]), np.array([True, False]))
+    assert few[:, STATES.index(State.EXHAUSTED)].tolist() == [True, False]
     assert [state.value for state in STATES] == ["ok", "no_data", "at_risk", "exhausted", "burning"]
 
 

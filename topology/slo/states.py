@@ -1,6 +1,7 @@
 """The state an SLO shows, from the conditions that hold: the loudest one, held long enough not to flicker.
 
-burning: a page is open. exhausted: nothing is left of the budget. at_risk: another alert is open. no_data: nothing is
+burning: a page is open. exhausted: nothing is left of the budget, and not by fewer
+bad events than the SLO's floor. at_risk: another alert is open. no_data: nothing is
 known of the newest minutes. ok: none of these. The order of loudness is that of `topology.health.State`.
 
 A louder state is shown at once. A state among burning, exhausted and at_risk is shown on for `hold_s`, the shortest
@@ -49,13 +50,21 @@ def hold_s(slos: Sequence[Slo]) -> npt.NDArray[np.float64]:
 
 
 def conditions(
-    rules: RuleTable, raised: npt.NDArray[np.bool_], left: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]
+    rules: RuleTable,
+    raised: npt.NDArray[np.bool_],
+    left: npt.NDArray[np.float64],
+    known: npt.NDArray[np.bool_],
+    enough: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.bool_]:
-    """SLOs x states: which conditions hold. `raised` is per rule; `left` (the budget) and `known` are per SLO."""
+    """SLOs x states: which conditions hold. `raised` is per rule; `left` (the budget) and `known` are per SLO.
+
+    `enough` says whether the period's bad events reach the SLO's floor (`Slo.min_bad_events`): one failure of a service
+    with ten calls spends no budget.
+    """
     found = np.zeros((len(left), len(STATES)), np.bool_)
     found[:, LOUDNESS[State.OK]] = True
     found[:, LOUDNESS[State.NO_DATA]] = ~known
-    found[:, LOUDNESS[State.EXHAUSTED]] = left <= 0
+    found[:, LOUDNESS[State.EXHAUSTED]] = (left <= 0) if enough is None else (left <= 0) & enough
     found[rules.row[raised & ~rules.pages], LOUDNESS[State.AT_RISK]] = True
     found[rules.row[raised & rules.pages], LOUDNESS[State.BURNING]] = True
     return found
