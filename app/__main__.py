@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from app import log
-from app.configuration import load
+from app.configuration import follow, load
 from app.settings import Settings
 from app.slo.command import add_arguments
 from app.version import version
@@ -86,7 +86,7 @@ def _serve(arguments: Namespace, environ: Mapping[str, str], _out: TextIO) -> in
     refuse_taken_ports(settings)
     from app import product  # only now: a fault is said before the numeric libraries are loaded
 
-    return product.run(settings)
+    return product.run(settings, follow(_file(arguments), settings, environ))
 
 
 def _demo(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
@@ -146,10 +146,13 @@ def _version(_arguments: Namespace, _environ: Mapping[str, str], out: TextIO) ->
 
 
 def _settings(arguments: Namespace, environ: Mapping[str, str]) -> Settings:
-    file = arguments.config or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     given = {name: getattr(arguments, name, None) for name in FLAGS}
     flags = {FLAGS[name]: (text, "--" + name.replace("_", "-")) for name, text in given.items() if text is not None}
-    return load(file, environ, flags)
+    return load(_file(arguments), environ, flags)
+
+
+def _file(arguments: Namespace) -> Path | None:
+    return arguments.config or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
 
 
 def _stop_event() -> threading.Event:

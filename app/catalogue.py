@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from pathlib import Path
@@ -210,27 +210,32 @@ class Catalogue:
 
 
 class CatalogueFile:
-    """Keeps a catalogue in step with the file it is written in; a file at fault changes nothing."""
+    """Keeps a catalogue in step with the file it is written in; a file at fault changes nothing. `read` gives the
+    catalogue of a file or raises ConfigurationError."""
 
-    def __init__(self, path: Path, catalogue: Catalogue) -> None:
+    def __init__(self, path: Path, catalogue: Catalogue, read: Callable[[Path], Catalogue] | None = None) -> None:
         self.path = path
         self.catalogue = catalogue
         self.faults: tuple[Fault, ...] = ()
-        self._seen = _stamp(path)
+        self._read = read or load
+        # nothing yet: the file may have changed since `catalogue` was read
+        self._seen: tuple[int, int, int] | None = (0, 0, 0)
 
     def refresh(self) -> bool:
-        """Looks at the file; True when its catalogue took the place of the old one. `faults` says why not."""
+        """Looks at the file; True when another catalogue took the place of the old one. `faults` says why not."""
         stamp = _stamp(self.path)
         if stamp == self._seen:
             return False
         self._seen = stamp
         try:
-            self.catalogue = load(self.path)
+            catalogue = self._read(self.path)
         except ConfigurationError as error:
             self.faults = error.faults
             return False
         self.faults = ()
-        return True
+        fresh = catalogue.entries != self.catalogue.entries
+        self.catalogue = catalogue if fresh else self.catalogue
+        return fresh
 
 
 def load(path: Path) -> Catalogue:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from app.catalogue import Catalogue, CatalogueFile, Entries
 from app.kinds import Collector, config_of, kinds, with_defaults
 from app.reading import Reader, parse
 from app.scalars import Text
@@ -42,6 +43,13 @@ class _Tree:
         level[words[-1]] = Text(text)
         self.origins[".".join(words)] = origin
 
+    def override(self, environ: Mapping[str, str], only: str = "") -> None:
+        """Sets what `SYNOPTIC__SECTION__KEY` of the environment says, of one section or of all."""
+        for name in sorted(environ):
+            path = tuple(name.removeprefix(PREFIX).split("__"))
+            if name.startswith(PREFIX) and only in ("", path[0].lower()):
+                self.put(path, environ[name], name)
+
 
 def load(
     file: Path | None, environ: Mapping[str, str], flags: Mapping[tuple[str, ...], tuple[str, str]] | None = None
@@ -51,9 +59,7 @@ def load(
     faults: list[Fault] = []
     tree = _Tree(_document(file, faults))
     tree.values = _expanded(tree.values, environ, "", faults)
-    for name in sorted(environ):
-        if name.startswith(PREFIX):
-            tree.put(tuple(name.removeprefix(PREFIX).split("__")), environ[name], name)
+    tree.override(environ)
     for path, (text, flag) in (flags or {}).items():
         tree.put(path, text, flag)
     reader = Reader(file.parent if file else Path(), faults)
@@ -61,6 +67,28 @@ def load(
     if faults or settings is None:
         raise ConfigurationError(tuple(_placed(fault, tree.origins) for fault in faults))
     return settings
+
+
+def follow(file: Path | None, settings: Settings, environ: Mapping[str, str]) -> CatalogueFile | None:
+    """Keeps the catalogue that is written in the configuration itself in step with it; None where there is no file."""
+    if file is None:
+        return None
+    return CatalogueFile(file, Catalogue(settings.catalogue), lambda path: _catalogue(path, environ))
+
+
+def _catalogue(file: Path, environ: Mapping[str, str]) -> Catalogue:
+    """The one section, with its faults alone. That it now names a file of its own is one: only a start opens that."""
+    faults: list[Fault] = []
+    tree = _Tree({"catalogue": _document(file, faults).get("catalogue")})
+    tree.values = _expanded(tree.values, environ, "", faults)
+    tree.override(environ, only="catalogue")
+    entries = Reader(file.parent, faults).record(Entries, tree.values["catalogue"], "catalogue")
+    if entries is not None and entries.file:
+        found = "a file of its own, which the next start reads"
+        faults.append(Fault("catalogue.file", "the entries here, as at the start", found))
+    if faults or entries is None:
+        raise ConfigurationError(tuple(_placed(fault, tree.origins) for fault in faults))
+    return Catalogue(entries)
 
 
 def _read(values: dict[str, Any], reader: Reader) -> Settings | None:

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import structlog
 
 from app.catalogue import Catalogue, CatalogueFile, Description, Entries, load
 from app.settings import Alias, Settings
-from topology.model import Service
+from topology.model import Resource, Service
 
 MAX_SERVICES = 100_000
 _log = structlog.get_logger("synoptic.catalogue")
 
 
 class House:
-    """Answers how a service is presented; follows the catalogue's file. Thread-safe for one writer.
+    """Answers how a service is presented; follows the file the catalogue is written in: its own, or else
+    `configuration`. Thread-safe for one writer.
 
-    Attributes are remembered only where the catalogue matches by them; they are kept across restarts by the owner,
-    as `content` and `restore`.
+    `changed` is called after every new catalogue: who remembers a `sender` forgets it then. Attributes are remembered
+    only where the catalogue matches by them; they are kept across restarts by the owner, as `content` and `restore`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, configuration: CatalogueFile | None = None) -> None:
         self._catalogue = Catalogue(settings.catalogue)
         self._aliases = settings.aliases
-        self.file: CatalogueFile | None = None
+        self.changed: Callable[[], None] = lambda: None
+        self.file = configuration
         if settings.catalogue.file:
             self.file = CatalogueFile(settings.catalogue.file, load(settings.catalogue.file))
         self._told: tuple[object, ...] = ()
@@ -42,12 +45,13 @@ class House:
         return self._now().entries
 
     def reload(self) -> bool:
-        """Looks at the file; True when there is a new catalogue."""
+        """Looks at the file; True when there is a new catalogue, which then holds for whatever comes."""
         if self.file is None:
             return False
         fresh = self.file.refresh()
         if fresh:
             self._wanted = _wanted(self.entries)
+            self.changed()
         if self.file.faults != self._told:
             self._told = self.file.faults
             for fault in self.file.faults:
@@ -59,6 +63,12 @@ class House:
         kept = {name: found[name] for name in self._wanted if name in found}
         if kept and (service in self._attributes or len(self._attributes) < MAX_SERVICES):
             self._attributes[service] = kept
+
+    def sender(self, resource: Resource, found: Mapping[str, str]) -> Resource:
+        """Who sent it, by what its resource says (`found`), and in the catalogue's zone where it names none."""
+        self.note(resource.service, found)
+        zone = resource.zone or self.describe(resource.service).zone
+        return replace(resource, zone=zone) if zone else resource
 
     def describe(self, service: Service) -> Description:
         """How a service is presented."""

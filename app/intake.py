@@ -146,6 +146,11 @@ class OtlpIntake:
         except TablesFull as error:
             raise MalformedInput("more different resources in one request than can be told apart") from error
 
+    def forget_names(self) -> None:
+        """Learns every name again, and with it who sends what."""
+        with self._lock:
+            self._forget_names()
+
     def _forget_names(self) -> None:
         self._p.decoder.reset()
         self._p.pairing.naming.forget()

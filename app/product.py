@@ -6,7 +6,7 @@ import gc
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from app import control, places
+from app.catalogue import CatalogueFile
 from app.engine.engine import Engine
 from app.engine.parts import Parts
 from app.engine.snapshot import Rules
@@ -51,13 +52,14 @@ MIB = 1 << 20
 _log = structlog.get_logger("synoptic")
 
 
-def run(settings: Settings) -> int:
-    """Runs the product until SIGINT or SIGTERM; 0 after a clean end."""
+def run(settings: Settings, configuration: CatalogueFile | None = None) -> int:
+    """Runs the product until SIGINT or SIGTERM; 0 after a clean end. A catalogue in the configuration itself is
+    followed there."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as closing:
-        product = assemble(settings, closing)
+        product = assemble(settings, closing, configuration)
         web = server(product.app, settings.server.http.host, settings.server.http.port)
         threading.Thread(target=_end_web, args=(stop, web), daemon=True).start()
         product.engine.load()
@@ -95,7 +97,7 @@ class Product:
     app: Any
 
 
-def assemble(settings: Settings, closing: ExitStack) -> Product:
+def assemble(settings: Settings, closing: ExitStack, configuration: CatalogueFile | None = None) -> Product:
     """Builds everything from settings; what must be closed is pushed on `closing`. Raises ConfigurationError when an
     objective has a fault."""
     definitions = definitions_of(settings)
@@ -103,7 +105,7 @@ def assemble(settings: Settings, closing: ExitStack) -> Product:
     journal = Journal(settings.data.directory / "journal", sync=settings.journal.sync == "group",
                       segment_bytes=settings.journal.segment_size_bytes, max_bytes=settings.journal.max_size_bytes)
     closing.callback(journal.close)
-    house = House(settings)
+    house = House(settings, configuration)
     otlp = _otlp(settings)
     intake, engine_parts = _intake(settings, otlp, journal, store, house, definitions)
     receivers = [OtlpReceiver(c.config, intake, name) for name, c in settings.collectors.items()
@@ -154,18 +156,14 @@ def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckD
     series = SeriesTable()
     intake = OtlpIntake(IntakeParts(decoder, pairing, journal, series, examples, otlp.metrics, mask, who,
                                     settings.pairing.horizon_s, settings.pairing.late_limit_s))
+    house.changed = intake.forget_names
     telemetry = Telemetry(intake if settings.telemetry.self_traces else None, settings.environment, version())
     parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house, list, telemetry)
     return intake, parts
 
 
 def _identify(settings: Settings, otlp: OtlpConfig, house: House) -> Identify:
-    def who(found: Mapping[str, str]) -> Resource:
-        resource = identify(found, settings.environment, otlp.zone_attributes)
-        house.note(resource.service, found)
-        return resource
-
-    return who
+    return lambda found: house.sender(identify(found, settings.environment, otlp.zone_attributes), found)
 
 
 def _resource_of(decoder: SpanDecoder, who: Identify) -> Callable[[int], Resource]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.configuration import load
+from app.configuration import follow, load
 from app.engine.engine import Engine
 from app.house import House
 from app.product import _intake, _otlp, _rules
@@ -54,7 +54,7 @@ class Run:
         self._again = {"config": config, "segment_bytes": segment_bytes, **environ}
         settings = load(config, SMALL | environ)
         self.journal = Journal(directory / "journal", sync=False, segment_bytes=segment_bytes)
-        house = House(settings)
+        house = House(settings, follow(config, settings, SMALL | environ))
         definitions = definitions_of(settings)
         self.intake, parts = _intake(settings, _otlp(settings), self.journal, self.store, house, definitions)
         self.intake._p.clock_ns = self.clock.ns

@@ -147,6 +147,7 @@ class Drawing:
             data["domain"] = said.domain or self._domains.get(node) or self._domain_of_callers(graph, node)
             data["layer"] = said.layer or ("user" if service.kind is Kind.USER else "")
             data["owner"], data["runbook"] = said.owner, said.runbook
+            data["zones"] = data["zones"] or [said.zone] * bool(said.zone)
             by_zone = "+".join(data["zones"])
             data["group"] = {"domain": data["domain"], "layer": data["layer"], "zone": by_zone}[self._rules.group_by]
 

@@ -1,0 +1,109 @@
+"""Who sent it and whom it called, as the house sees it: zones, names, addresses, and a catalogue that changes."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from engine_run import Run
+from traffic import SECOND, add, call, request, spans_of
+
+from app.configuration import follow, load
+from app.house import House
+from app.product import _sources
+from app.slo.definitions import definitions_of
+
+
+def calls(run: Run, number: int = 1) -> Run:
+    """Takes in so many calls web -> orders that ended just now, and draws them."""
+    rng = random.Random(run.clock.now_s)
+    run.take(request(*(block for _ in range(number) for block in call(rng, run.clock.ns() - SECOND))))
+    return run.step()
+
+
+def rewrite(file: Path, text: str) -> None:
+    """Another content, written a second after the one before."""
+    written_s = file.stat().st_mtime + 1 if file.exists() else 1_000_000_000
+    file.write_text(text, encoding="utf-8")
+    os.utime(file, (written_s, written_s))
+
+
+def test_catalogue_in_the_configuration_is_followed(tmp_path):
+    """Written in the main file it takes effect without a restart, variables and the environment's overrides included;
+    nothing else there is looked at."""
+    config = tmp_path / "own.yaml"
+    rewrite(config, "catalogue: {services: [{match: orders, title: One}]}")
+    run = calls(Run(tmp_path, config=config, TEAM="Team A", SYNOPTIC__CATALOGUE__HIDE="[user]"))
+    assert run.node("orders")["title"]["en"] == "One"
+    rewrite(config, "server: 7\ncatalogue: {services: [{match: orders, title: Two, owner: '${TEAM}'}]}")
+    run.step()
+    assert (run.node("orders")["title"]["en"], run.node("orders")["owner"]) == ("Two", "Team A")
+    assert "user" not in run.names()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("catalogue: {services: [{match: orders, titel: Bad}]}", "catalogue.services[0].titel: expected a known key"),
+        ("catalogue: {services: [{match: orders, title: '${NOBODY}'}]}", "the environment variable NOBODY"),
+        ("catalogue: {file: own.yaml}", "catalogue.file: expected the entries here, as at the start"),
+        ("catalogue: [", "expected a YAML document"),
+    ],
+)
+def test_bad_section_leaves_the_catalogue_and_is_told(tmp_path, text, complaint):
+    """What cannot be read changes nothing and is on the sources page, until it is repaired."""
+    config, good = tmp_path / "own.yaml", "catalogue: {services: [{match: orders, title: Good}]}"
+    rewrite(config, good)
+    settings = load(config, {})
+    house = House(settings, follow(config, settings, {}))
+    rewrite(config, text)
+    assert not house.reload()
+    assert house.entries.services[0].title.en == "Good"
+    (row,) = [row for row in _sources([], house, definitions_of(settings), settings) if row["name"] == "catalogue"]
+    assert row["state"] == "degraded"
+    assert complaint in row["last_error"]
+    rewrite(config, good)
+    house.reload()
+    assert house.file.faults == ()
+
+
+def test_zone_of_the_catalogue_where_spans_name_none(tmp_path):
+    """A service whose resource names no zone is counted in the catalogue's; one that names a zone stays there; and
+    calls between two zones are known as such."""
+    config = tmp_path / "own.yaml"
+    rewrite(config, "catalogue: {services: [{match: orders, zone: west}, {match: web, zone: east}]}")
+    run = Run(tmp_path, config=config)
+    told = spans_of("web", **{"cloud.availability_zone": "north"})
+    add(told, b"t" * 16, b"s" * 8, b"", 2, "GET /", run.clock.ns() - SECOND)
+    run.take(request(told))
+    calls(run, 3)
+    assert run.node("orders")["zones"] == ["west"]
+    assert run.node("web")["zones"] == ["east", "north"]
+    assert run.edge("web", "orders")["cross_zone_calls"] == 3
+
+
+def test_new_zone_or_attribute_of_the_catalogue_holds_from_the_next_span(tmp_path):
+    """A changed catalogue asks again who sends: a new zone, and a condition on an attribute that it never asked for,
+    hold without a restart; what was counted stays where it was."""
+    config = tmp_path / "own.yaml"
+    rewrite(config, "catalogue: {services: [{match: orders, zone: west}]}")
+    run = calls(Run(tmp_path, config=config), 2)
+    rewrite(config, "catalogue: {services: [{attribute: {service.name: 'ord*'}, zone: south, owner: Us}]}")
+    calls(run.step(), 3)
+    assert run.node("orders")["zones"] == ["south", "west"]
+    assert run.node("orders")["owner"] == "Us"
+
+
+
+
+def test_zone_of_a_store_is_the_one_of_the_catalogue(tmp_path):
+    """A node that sends no spans stands in the zone that the catalogue gives it."""
+    config = tmp_path / "own.yaml"
+    rewrite(config, "catalogue: {services: [{match: ledger, zone: west}]}")
+    run = Run(tmp_path, config=config)
+    told = spans_of("web")
+    span = add(told, b"t" * 16, b"s" * 8, b"", 3, "SELECT", run.clock.ns() - SECOND)
+    for key, value in {"db.system": "mysql", "db.name": "ledger"}.items():
+        span.attributes.add(key=key).value.string_value = value
+    run.take(request(told))
+    assert run.step().node("ledger")["zones"] == ["west"]
