@@ -17,7 +17,7 @@ from topology.rollup import SeriesTable
 from topology.slo.grid import CELL_S, DAY_S, HOUR_S, MINUTE_S
 from topology.slo.hours import restore
 from topology.slo.ledger import Ledger
-from topology.slo.objectives import Measure, Threshold
+from topology.slo.objectives import Measure, Method, Missing, Slo, Threshold
 from topology.store.contract import Choice, Store
 
 MINUTES_KEPT_S = 3 * DAY_S + HOUR_S
@@ -48,13 +48,19 @@ def fill(new: Callable[[], Ledger], store: Store, table: SeriesTable, members: M
 def _parts(ledger: Ledger, to_s: float, ahead_s: int) -> Iterator[tuple[int, int, int]]:
     """(from_s, to_s, window_s), oldest first. They meet at whole hours, so that no window of any tier is in two."""
     fine_s = _hour(to_s - HOUR_S)
-    back_s = SLICES_REREAD_S if len(ledger.plan.watched) else MINUTES_KEPT_S
+    back_s = SLICES_REREAD_S if any(map(_sliced, ledger.promises.slos)) else MINUTES_KEPT_S
     minutes_s = _hour(to_s - back_s)
     oldest_s = _hour(to_s - ledger.promises.longest_s - 34 * DAY_S)
     yield oldest_s, minutes_s, HOUR_S
     for start_s in range(minutes_s, fine_s, DAY_S):
         yield start_s, min(start_s + DAY_S, fine_s), MINUTE_S
     yield fine_s, -(-int(np.ceil(to_s)) // CELL_S) * CELL_S + ahead_s, CELL_S
+
+
+def _sliced(slo: Slo) -> bool:
+    """Whether an objective is worked out from minutes."""
+    figures = any(isinstance(part.indicator, Threshold) for part in slo.parts)
+    return figures or slo.method is not Method.OCCURRENCES or slo.missing is not Missing.IGNORE
 
 
 def _hour(at_s: float) -> int:

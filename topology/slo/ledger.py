@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from topology.histogram import Ladder
-from topology.members import GAUGE, Members
+from topology.members import GAUGE, ROOT_WORK, Members
 from topology.model import GaugeKey, SeriesKey
 from topology.rollup import RollupBatch
 from topology.slo.derived import Derivation
@@ -54,13 +54,15 @@ class Ledger:
         self._kept: dict[object, PairRows] = {}
         self.plan: Plan = lay_out((), self.rows, self._kept)
         self.derivation = Derivation(self.plan, self.rows, 0, settle_s)
-        self._known = (-1, -1, -1)
+        self._known = (-1, -1, -1, -1)
+        self._memory: dict[object, Concrete] = {}
         self._covered: tuple[int, Plan, Floats] | None = None
 
     def take(self, members: Members, keys: Sequence[SeriesKey]) -> bool:
         """Takes in new series, nodes and paths. False when that changes what earlier series count in: the ledger is
         then to be filled anew."""
-        sizes = (len(members.nodes), len(members.edges), int((members.role == GAUGE).sum()))
+        counts = np.bincount(members.role, minlength=8)
+        sizes = (len(members.nodes), len(members.edges), int(counts[GAUGE]), int(counts[ROOT_WORK]))
         sound = True
         if sizes != self._known:
             sound = self._lay_out(members, keys)
@@ -71,7 +73,8 @@ class Ledger:
 
     def _lay_out(self, members: Members, keys: Sequence[SeriesKey]) -> bool:
         before, counted = len(self.rows), self.incidence.counted
-        found = spread(self.promises.slos, self.promises.defaults, _known(members, keys, self.promises))
+        known = _known(members, keys, self.promises, self._memory)
+        found = spread(self.promises.slos, self.promises.defaults, known)
         most = self.promises.max_slos
         self.overflow = tuple(found[most:])
         self.plan = lay_out(found[:most], self.rows, self._kept)
@@ -119,7 +122,7 @@ class Ledger:
         return self._covered[2]
 
 
-def _known(members: Members, keys: Sequence[SeriesKey], promises: Promises) -> Known:
+def _known(members: Members, keys: Sequence[SeriesKey], promises: Promises, memory: dict[object, Concrete]) -> Known:
     metrics: dict[str, list[str]] = {}
     for number in np.flatnonzero(members.role == GAUGE).tolist():
         key = keys[number]
@@ -127,4 +130,6 @@ def _known(members: Members, keys: Sequence[SeriesKey], promises: Promises) -> K
         if isinstance(key, GaugeKey) and key.metric in promises.saturations and key.metric not in mine:
             mine.append(key.metric)
     paths = [(members.nodes[caller], members.nodes[callee]) for caller, callee in members.edges]
-    return Known(members.nodes, paths, promises.facts, {node: sorted(found) for node, found in metrics.items()})
+    roots = {members.nodes[owner].id for owner in np.unique(members.owner[members.role == ROOT_WORK]).tolist()}
+    found = {node: sorted(names) for node, names in metrics.items()}
+    return Known(members.nodes, paths, promises.facts, found, frozenset(roots), memory)

@@ -103,6 +103,10 @@ class Known:
     facts: Facts = lambda _service: {}
     metrics: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The saturation metrics of each node that has some, by its id."""
+    roots: frozenset[str] = frozenset()
+    """The nodes of which work is known that nobody called over the wire."""
+    memory: dict[object, Concrete] = field(default_factory=dict)
+    """What patterns were spread to before; kept by the caller, so that a new service costs no more than itself."""
 
     @cached_property
     def _named(self) -> dict[str, list[Service]]:
@@ -153,19 +157,19 @@ def spread(slos: Iterable[Slo], defaults: Mapping[str, tuple[Slo, ...]], known: 
     A pattern stands once for every service or path that fits, named `name:service`; where two that fit have the same
     name, the one whose id comes later is named by its id. `defaults` are patterns by class, "" for nodes without one.
     """
-    own = [concrete(slo, known) for written in slos for slo in _spread(written, known)]
+    own = [one for written in slos for one in _spread(written, known)]
     judged = {node for one in own for node in one.nodes}
     bare = [service for service in known.nodes if service.id not in judged]
-    return own + [concrete(slo, known) for slo in _defaults(bare, defaults, known)]
+    return own + list(_defaults(bare, defaults, known))
 
 
-def _defaults(bare: Iterable[Service], defaults: Mapping[str, tuple[Slo, ...]], known: Known) -> Iterator[Slo]:
+def _defaults(bare: Iterable[Service], defaults: Mapping[str, tuple[Slo, ...]], known: Known) -> Iterator[Concrete]:
     taken: set[str] = set()
     for service in sorted(bare, key=lambda service: service.id):
         patterns = defaults.get(known.fact(service, "class"), defaults.get("", ()))
         name = service.name if service.name not in taken else service.id
         taken.add(service.name)
-        yield from (_about(slo, (service,), name) for slo in patterns)
+        yield from (_one(slo, (service,), name, known) for slo in patterns)
 
 
 def is_pattern(slo: Slo) -> bool:
@@ -173,17 +177,25 @@ def is_pattern(slo: Slo) -> bool:
     return any(_open(services) for selection in _selections(slo) for services in _ends(selection))
 
 
-def _spread(slo: Slo, known: Known) -> Iterator[Slo]:
+def _one(pattern: Slo, about: tuple[Service, ...], name: str, known: Known) -> Concrete:
+    key = (pattern.name, name, about, about[0].id in known.roots, tuple(known.metrics.get(about[0].id, ())))
+    found = known.memory.get(key)
+    if found is None:
+        found = known.memory[key] = concrete(_about(pattern, about, name), known)
+    return found
+
+
+def _spread(slo: Slo, known: Known) -> Iterator[Concrete]:
     pattern = next((s for s in _selections(slo) if any(_open(end) for end in _ends(s))), None)
     if pattern is None:
-        yield slo
+        yield concrete(slo, known)
         return
     taken: set[str] = set()
     for about in sorted(_fitting(pattern, known), key=lambda ends: [end.id for end in ends]):
         short = ">".join(end.name for end in about)
         name = short if short not in taken else ">".join(end.id for end in about)
         taken.add(short)
-        yield _about(slo, about, name)
+        yield _one(slo, about, name, known)
 
 
 def _fitting(pattern: Selection, known: Known) -> list[tuple[Service, ...]]:
@@ -295,14 +307,15 @@ def _columns(source: Source) -> list[tuple[int, int, float]]:
 def _subjects(selection: Selection, known: Known, root: bool) -> list[tuple[What, str]]:
     if selection.callee is not None:
         return [] if root else [(What.PATH, edge_id(*ends)) for ends in known.between(selection)]
-    return [(what, service.id) for service in known.chosen(selection.services) for what in _work_of(service, root)]
+    services = known.chosen(selection.services)
+    return [(what, service.id) for service in services for what in _work_of(service, root, known)]
 
 
-def _work_of(service: Service, root: bool) -> tuple[What, ...]:
-    if service.kind is Kind.SERVICE:
-        return (What.ROOT,) if root else (What.WORK,)
+def _work_of(service: Service, root: bool, known: Known) -> tuple[What, ...]:
     if root:
-        return ()
+        return (What.ROOT,) if service.id in known.roots else ()
+    if service.kind is Kind.SERVICE:
+        return (What.WORK,)
     return (What.CALLED, What.CALLING) if service.kind in (Kind.USER, Kind.UNKNOWN) else (What.CALLED,)
 
 
