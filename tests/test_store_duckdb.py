@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 from topology.errors import StoreDamaged, StoreError
 from topology.histogram import ladder
 from topology.model import Entity, OperationKey, SeriesKey, Service
-from topology.rollup import from_rows
+from topology.rollup import RollupBatch, from_rows
 from topology.store.contract import Commit, Example, ExampleQuery, KeyedRollups
 from topology.store.duckdb import DuckDBStore
 from topology.store.opening import Limits
@@ -116,6 +117,36 @@ FIRST_VERSION = """
     INSERT INTO bounds VALUES (0, 100), (1, 0);
     INSERT INTO rollups_60s VALUES (1800000000, 4, 5, 1, 0, 0, 99, 9, 5, [0, 1], [4, 1]);
 """
+
+
+def cached_mb(store: DuckDBStore) -> float:
+    """How much memory the database itself says it holds."""
+    with store._database.reading() as cursor:
+        ((held,),) = cursor.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()
+    return float(held) / 1e6
+
+
+def test_memory_of_what_was_written_is_given_back(path: Path) -> None:
+    """After a compaction little stays in memory of what was committed, unless somebody is reading then; the limit is
+    the configured one again, and every count is there."""
+    store = DuckDBStore(path, 0.0)
+    noise, rows, series = np.random.default_rng(1), 40_000, np.zeros(40_000, np.int32)
+    for n in range(12):
+        starts_s = np.full(rows, START_S + 10 * n)
+        cells = np.repeat(np.arange(rows, dtype=np.int32), 20), np.tile(np.arange(20, dtype=np.int16), rows)
+        batch = RollupBatch(10, starts_s, series, noise.random((rows, 7)), *cells, noise.random(20 * rows))
+        store.commit(Commit(KeyedRollups(batch, KEYS, LADDER)))
+    before = calls_of(store)
+    with store._database.reading() as cursor:
+        store.compact(START_S)
+        limit = cursor.execute("SELECT current_setting('memory_limit')").fetchall()
+    assert cached_mb(store) > 60
+    store.compact(START_S)
+    assert cached_mb(store) < 40
+    with store._database.reading() as cursor:
+        assert cursor.execute("SELECT current_setting('memory_limit')").fetchall() == limit
+    assert calls_of(store) == pytest.approx(before, rel=1e-12)
+    store.close()
 
 
 def test_a_file_of_the_first_version_is_read(path: Path) -> None:

@@ -17,6 +17,8 @@ from topology.store.opening import Limits, connect, log_file, open_file, suspici
 
 Cursor = duckdb.DuckDBPyConnection
 REOPEN_TRIES, REOPEN_PAUSE_S = 100, 0.02
+RESTING_MB = 32
+"""What may stay in memory when nobody reads or writes."""
 
 
 class Database:
@@ -30,19 +32,24 @@ class Database:
         self._closed = False
         self._lock = threading.Lock()
         self._log_after_checkpoint = 0
+        self._in_use = 0
 
     @contextmanager
     def reading(self) -> Iterator[Cursor]:
         """A cursor of its own; what the database says of failures becomes a StoreError."""
         source = self._source()
-        cursor = source.cursor()
         try:
-            yield cursor
-        except duckdb.Error as error:
-            _close(cursor)  # first: who opens the file again after a fatal error waits for it
-            raise self._failed(error, source) from error
+            cursor = source.cursor()
+            try:
+                yield cursor
+            except duckdb.Error as error:
+                _close(cursor)  # first: who opens the file again after a fatal error waits for it
+                raise self._failed(error, source) from error
+            finally:
+                _close(cursor)
         finally:
-            _close(cursor)
+            with self._lock:
+                self._in_use -= 1
 
     @contextmanager
     def writing(self) -> Iterator[Cursor]:
@@ -71,6 +78,17 @@ class Database:
         with suppress(StoreFull), self.reading() as cursor, suppress(duckdb.TransactionException):
             cursor.execute("CHECKPOINT")
 
+    def give_back_memory(self) -> None:
+        """Gives back the memory of blocks that are only kept to be read again; without this the database takes all it
+        may, some megabytes a minute. Nothing happens while the file is in use, and who comes meanwhile waits: under
+        the low limit a query would fail."""
+        with self._lock:
+            if self._in_use or self._connection is None:
+                return
+            with suppress(duckdb.Error):
+                self._connection.execute(f"SET memory_limit = '{RESTING_MB}MB'")
+            self._connection.execute(f"SET memory_limit = '{self._limits.memory_mb}MB'")
+
     def _log_bytes(self) -> int:
         log = log_file(self.path)
         return log.stat().st_size if log.exists() else 0
@@ -87,6 +105,7 @@ class Database:
                 raise StoreError(f"{self.path} is closed")
             if self._connection is None:
                 self._connection = self._reconnect()
+            self._in_use += 1
             return self._connection
 
     def _reconnect(self) -> Cursor:

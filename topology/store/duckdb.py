@@ -179,6 +179,7 @@ class DuckDBStore:
                     examples = example_tables.trim(cursor, self._retention, now_s)
                 if moved or expired:
                     self._database.checkpoint()
+            self._database.give_back_memory()
             return Compaction(moved, expired, series, examples)
 
     def _move(self, place: int, now_s: float) -> int:
