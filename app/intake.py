@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 
 import structlog
 
+from app.error_lines import ErrorLines
 from app.examples import ExampleBook, Place
 from collectors.contract import Receipt, Signal
 from collectors.otlp.config import Reading
@@ -35,7 +36,6 @@ _log = structlog.get_logger("synoptic.intake")
 CHECKPOINT = "journal"
 NANOS = 1_000_000_000
 COUNTERS = ("log_lines", "late_log_lines", "gauges", "metric_points_dropped", "refused_requests", "replayed")
-LINES_PER_SERVICE = 100
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class OtlpIntake:
         self._p = parts
         self._lock = threading.RLock()
         self._rows: list[tuple[int, SeriesKey, list[float]]] = []
-        self._lines: dict[Service, deque[LogLine]] = {}
+        self._lines = ErrorLines()
         self._arrivals: deque[tuple[int, int]] = deque()
         self._stores: dict[str, int] = {}
         self._counted = parts.journal.last
@@ -160,6 +160,7 @@ class OtlpIntake:
             return self._count_spans(decoded, now_ns, ticket)
         if isinstance(decoded, LogBatch):
             self._count_lines(decoded, now_ns / NANOS - self._p.late_limit_s)
+            self._lines.add(decoded.errors, ticket)
         elif isinstance(decoded, GaugeBatch):
             self._count_gauges(decoded, now_ns / NANOS - self._p.late_limit_s)
         return 0
@@ -179,8 +180,6 @@ class OtlpIntake:
                 continue
             self._rows.append((start_s, key, [lines, 0, 0, 0, 0, 0, lines]))
             self.newest_s = max(self.newest_s, start_s)
-        for line in reversed(batch.errors):
-            self._lines.setdefault(line.service, deque(maxlen=LINES_PER_SERVICE)).appendleft(line)
 
     def _count_gauges(self, batch: GaugeBatch, oldest_s: float) -> None:
         self.counts["gauges"] += batch.kept
@@ -215,10 +214,12 @@ class OtlpIntake:
         reached = Checkpoint(self._counted, now_ns, keep_from, dict(self._stores))
         return reached.content(), keep_from, self._counted
 
-    def recover(self, content: bytes | None) -> int:
-        """Brings pairing back from the journal after a stop or a crash; returns how many requests were counted anew."""
+    def recover(self, content: bytes | None, lines: bytes = b"[]") -> int:
+        """Brings pairing back from the journal after a stop or a crash, and the error lines from `lines_content`;
+        returns how many requests were counted anew."""
         reached = Checkpoint.read(content)
         with self._lock:
+            self._lines.restore(lines, reached.counted)
             self._p.journal.skip_to(reached.counted)
             self._counted = max(self._counted, reached.counted)
             self._stores = {key: ticket for key, ticket in reached.stores.items() if ticket < reached.keep_from}
@@ -266,7 +267,12 @@ class OtlpIntake:
     def lines(self) -> list[LogLine]:
         """The newest error lines of every service."""
         with self._lock:
-            return [line for lines in self._lines.values() for line in lines]
+            return self._lines.all()
+
+    def lines_content(self) -> bytes:
+        """The newest error lines as they are kept over a restart: beside a checkpoint, of this moment or before."""
+        with self._lock:
+            return self._lines.content()
 
     def quality(self) -> dict[str, int]:
         """The counters of pairing and of what was read besides."""

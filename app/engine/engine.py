@@ -35,7 +35,7 @@ NOTE_EVERY_S = 60.0
 """How often states are looked at when nobody watches."""
 COMPACT_EVERY_S = 60.0
 REFRESH_EVERY_S = 3600.0
-ATTRIBUTES, PINNED, STATES = "attributes", "pinned", "states"
+ATTRIBUTES, PINNED, STATES, LINES = "attributes", "pinned", "states", "error_lines"
 PAST_S = 15.0
 """A moment this long ago is answered from what was; anything newer is the live picture."""
 _log = structlog.get_logger("synoptic.engine")
@@ -60,6 +60,7 @@ class Engine(Answers):
         # Names and most values of attributes come again and again.
         self._mask = lru_cache(maxsize=1 << 12)(parts.mask)
         self._newest: Harvest | None = None
+        self._lines_kept = b""
         self._pictures: dict[int, dict[str, Any]] = {}
         self._judging: Judging | None = None
         self._listeners: list[Callable[[int], None]] = []
@@ -80,7 +81,7 @@ class Engine(Answers):
         self.parts.house.restore(checkpoints.get(ATTRIBUTES, b"{}"))
         self.placement.restore(checkpoints.get(PINNED, b"[]"))
         self.presence.restore_states(checkpoints.get(STATES, b"{}"))
-        recovered = self.parts.intake.recover(checkpoints.get(CHECKPOINT))
+        recovered = self.parts.intake.recover(checkpoints.get(CHECKPOINT), checkpoints.get(LINES, b"[]"))
         rows = self._fill_ring(now_s)
         self._budgets.refresh(now_s)
         self._refreshed_s = self._committed_s = self._compacted_s = now_s
@@ -182,6 +183,9 @@ class Engine(Answers):
         rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
         checkpoints = {CHECKPOINT: harvest.checkpoint, ATTRIBUTES: self.parts.house.content(),
                        PINNED: self.placement.content(), STATES: self.presence.states_content()}
+        lines = self.parts.intake.lines_content()
+        if lines is not self._lines_kept:  # not few, and mostly the same as ten seconds ago
+            checkpoints[LINES] = lines
         try:
             self._settle(harvest)
             with self.parts.telemetry.commit_span():
@@ -193,7 +197,7 @@ class Engine(Answers):
             return
         with self.lock:
             self._uncommitted = self._uncommitted[len(batches) :]
-        self._examples = []
+        self._examples, self._lines_kept = [], lines
         self.parts.journal.drop(harvest.keep_from)
         self.figures["commit_seconds"] = time.monotonic() - began_s
 
