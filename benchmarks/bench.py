@@ -1,6 +1,6 @@
 """Every promised speed in one run and one table: what was found, what it is compared with, the bar.
 
-usage: python -m benchmarks.bench [ingest] [store] [layout] [push] [map] [visible]     (all, when none is named)
+usage: python -m benchmarks.bench [ingest] [store] [layout] [push] [map] [visible] [slo]     (all, when none is named)
 
 Ratios of one run hold on any machine; rates do not. The race against a real collector is `python -m benchmarks.race`.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import bench_ingest, bench_layout, bench_store, bench_visible
+from benchmarks import bench_ingest, bench_layout, bench_slo, bench_store, bench_visible
 from benchmarks.machine import machine
 from benchmarks.table import Figure, show
 from topology.layout import arrange
@@ -172,6 +172,11 @@ def visible() -> list[Figure]:
     return bench_visible.measure(60)
 
 
+def slo() -> list[Figure]:
+    """5,000 objectives judged again, beside the same rules in a real Prometheus."""
+    return bench_slo.measure()
+
+
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "ingest": ingest,
     "store": store,
@@ -179,6 +184,7 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "push": push,
     "map": map_,
     "visible": visible,
+    "slo": slo,
 }
 
 
