@@ -6,8 +6,8 @@ Every objective is 99.9 % over 30 days with the four rules of the SRE workbook; 
 evaluation is all of them once: seven windows, budget, alerts, states. Ours does it at every tick, here each with ten
 seconds of new calls, after 30 days of history. Prometheus does it with `topology.slo.prometheus.rules_document`, the
 rules that the product writes for it, once a minute, with six hours of history (loading more takes longer than the
-bench), so its longer windows hold far less than they will. Its CPU is that of the process over one
-minute less what half a minute without rules took for scraping. Both have to find the same number of alerts of every kind.
+bench), so its longer windows hold far less than they will. Its CPU is that of the process over one minute less what it
+takes for scraping alone. Both have to find the same number of alerts of every kind, and the same budget.
 """
 
 from __future__ import annotations
