@@ -197,7 +197,7 @@ class Catalogue:
             for word in ("title", "domain", "layer", "zone", "owner", "runbook", "class_"):
                 if said.get(word) is None:
                     said[word] = getattr(entry, word, None)
-        title = said.pop("title", None) or _OURS.get((service.kind, service.name)) or Title.from_text(service.name)
+        title = said.pop("title", None) or _OURS.get((service.kind, service.name)) or Title.from_text(service.label)
         said["domain"] = said.get("domain") or service.namespace
         return Description(title_en=title.en, title_zh=title.zh or title.en, **said)
 
@@ -259,7 +259,7 @@ def _exact_first(entries: Sequence[Any]) -> list[Any]:
 
 def _meant(entry: Selector | Entry | Merge, service: Service, attributes: Mapping[str, str]) -> bool:
     return (
-        _matches(entry.match, service.name)
+        (_matches(entry.match, service.name) or _matches(entry.match, service.label))
         and entry.kind in (None, service.kind)
         and (entry.namespace is None or _matches(entry.namespace, service.namespace))
         and all(_matches(pattern, attributes.get(name, "")) for name, pattern in entry.attribute.items())

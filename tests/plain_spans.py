@@ -19,7 +19,8 @@ GRPC_SERVER_FAILURES = ("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERN
 READ = frozenset({
     "deployment.environment.name", "deployment.environment", "service.namespace", "service.name",
     "cloud.availability_zone", "service.zone", "topology.kubernetes.io/zone", "service.instance.id", "k8s.pod.name",
-    "host.name", "service.version", "service.peer.name", "peer.service", "server.address", "net.peer.name",
+    "host.name", "host.id", "process.pid", "container.id",
+    "service.version", "service.peer.name", "peer.service", "server.address", "net.peer.name",
     "network.peer.address", "net.sock.peer.addr", "net.peer.ip", "db.system.name", "db.system", "db.namespace",
     "db.name", "messaging.system", "messaging.destination.name", "messaging.destination", "messaging.operation.type",
     "messaging.operation", "rpc.system.name", "rpc.system", "http.request.method", "http.method",
@@ -102,10 +103,19 @@ def _first(values: dict[str, Any], *names: str) -> str:
 
 def _resource(values: dict[str, Any]) -> Resource:
     service = Service(_first(values, "deployment.environment.name", "deployment.environment"),
-                      _first(values, "service.namespace"), _first(values, "service.name") or "unknown_service")
+                      _first(values, "service.namespace"), _name(values))
     zone = _first(values, "cloud.availability_zone", "service.zone", "topology.kubernetes.io/zone")
     instance = _first(values, "service.instance.id", "k8s.pod.name", "host.name")
     return Resource(service, zone, instance, _first(values, "service.version"))
+
+
+def _name(values: dict[str, Any]) -> str:
+    name = _first(values, "service.name") or "unknown_service"
+    sender = _first(values, "service.instance.id", "k8s.pod.name", "container.id")
+    if not sender:
+        pid = values.get("process.pid")
+        sender = ":".join(filter(None, (_first(values, "host.name", "host.id"), str(pid) if pid is not None else "")))
+    return f"{name}@{sender}" if name.startswith("unknown_service") and sender else name
 
 
 def _span(resource: Resource, span: Any) -> Span:

@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,20 @@ def calls(run: Run, number: int = 1) -> Run:
     """Takes in so many calls web -> orders that ended just now, and draws them."""
     rng = random.Random(run.clock.now_s)
     run.take(request(*(block for _ in range(number) for block in call(rng, run.clock.ns() - SECOND))))
+    return run.step()
+
+
+def unnamed(run: Run, *resources: Mapping[str, str | int]) -> Run:
+    """Takes in a request served by each of several processes that give no name, and draws them."""
+    blocks = []
+    for number, resource in enumerate(resources):
+        told = spans_of("unknown_service:python")
+        for key, value in resource.items():
+            kept = told.resource.attributes.add(key=key).value
+            setattr(kept, "int_value" if isinstance(value, int) else "string_value", value)
+        add(told, bytes([number + 1]) * 16, b"s" * 8, b"", 2, "GET /", run.clock.ns() - SECOND)
+        blocks.append(told)
+    run.take(request(*blocks))
     return run.step()
 
 
@@ -107,3 +122,35 @@ def test_zone_of_a_store_is_the_one_of_the_catalogue(tmp_path):
         span.attributes.add(key=key).value.string_value = value
     run.take(request(told))
     assert run.step().node("ledger")["zones"] == ["west"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"service.instance.id": "a", "host.name": "h"}, {"service.instance.id": "b", "host.name": "h"}),
+        ({"k8s.pod.name": "pod-1"}, {"k8s.pod.name": "pod-2"}),
+        ({"container.id": "c1"}, {"container.id": "c2"}),
+        ({"host.name": "h1", "process.pid": 7}, {"host.name": "h2", "process.pid": 7}),
+        ({"host.id": "h1", "process.pid": 7}, {"host.id": "h1", "process.pid": 8}),
+    ],
+)
+def test_services_without_a_name_are_told_apart_by_who_sends(tmp_path, one, other):
+    """Two processes that give no name are two nodes, both titled as they were sent; one of them twice is one node."""
+    run = unnamed(Run(tmp_path), one, other, one)
+    nodes = [node for node in run.engine.snapshot(300)["nodes"] if node["kind"] == "service"]
+    assert sorted(node["calls"] for node in nodes) == [1, 2]
+    assert {node["title"]["en"] for node in nodes} == {"unknown_service:python"}
+
+
+def test_services_without_a_name_or_a_sender_are_one(tmp_path):
+    """Where nothing tells them apart they are one node of the name that was sent."""
+    run = unnamed(Run(tmp_path), {}, {"service.version": "2"})
+    assert run.node("unknown_service:python")["calls"] == 2
+
+
+def test_catalogue_means_services_without_a_name_by_what_they_sent(tmp_path):
+    """An entry for the name as it was sent is about each of them, and they can be drawn as one."""
+    config = tmp_path / "own.yaml"
+    rewrite(config, "catalogue: {merge: [{match: 'unknown_service:python', into: scripts}]}")
+    run = unnamed(Run(tmp_path, config=config), {"host.name": "a"}, {"host.name": "b"})
+    assert run.node("scripts")["calls"] == 2

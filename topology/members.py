@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topology.details import Details
-from topology.model import EdgeKey, GaugeKey, InstanceKey, Kind, LogKey, OperationKey, SeriesKey, Service, Side
+from topology.model import UNNAMED, EdgeKey, GaugeKey, InstanceKey, Kind, LogKey, OperationKey, SeriesKey, Service, Side
 
 Shown = Callable[[Service], Service | None]
 """Under which service one is shown; None hides it."""
@@ -120,7 +120,7 @@ class Members:
     def _shown_as(self, service: Service) -> Service | None:
         if service.kind is Kind.EXTERNAL:
             same = self._by_name.get((service.environment, service.name), ())
-            if len(same) == 1 and not service.name.startswith("unknown_service"):
+            if len(same) == 1 and not service.name.startswith(UNNAMED):
                 service = next(iter(same))
         return self.shown(service)
 

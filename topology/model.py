@@ -24,6 +24,17 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+UNNAMED = "unknown_service"
+"""What the name of a service begins with that was given none (OpenTelemetry's resource conventions)."""
+BY = "@"
+
+
+def unnamed(name: str, sender: str) -> str:
+    """The name under which a service without a name is told from others of that kind: by whatever names its sender.
+    Without a sender all of them are one."""
+    return f"{name}{BY}{sender}" if sender else name
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Service:
     """One node of the map. Virtual nodes (databases, users...) are services of another kind."""
@@ -38,6 +49,11 @@ class Service:
         """A stable, URL-safe, reversible identity: `environment/namespace/name`, with a
         `~kind` segment for everything that is not a plain service."""
         return _identity(self)
+
+    @property
+    def label(self) -> str:
+        """The name as it was sent: that of a service without a name goes without the sender, see `unnamed`."""
+        return self.name.partition(BY)[0] if self.name.startswith(UNNAMED) else self.name
 
     @classmethod
     def from_id(cls, text: str) -> Service:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as Message
 
 from collectors.otlp.values import first, parse, texts
-from topology.model import Resource, Service
+from topology.model import UNNAMED, Resource, Service, unnamed
 
 ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
 ZONE = ("cloud.availability_zone", "service.zone", "topology.kubernetes.io/zone")
 INSTANCE = ("service.instance.id", "k8s.pod.name", "host.name")
-UNNAMED = "unknown_service"
+SENDER = ("service.instance.id", "k8s.pod.name", "container.id")
+"""What tells services apart that have no name; where there is none of these, host and process do."""
 
 
 Identify = Callable[[Mapping[str, str]], Resource]
@@ -31,6 +32,14 @@ def identify(found: Mapping[str, str], default_environment: str = "", zones: Seq
     service = Service(
         first(found, ENVIRONMENT) or default_environment,
         found.get("service.namespace", ""),
-        found.get("service.name", "") or UNNAMED,
+        _name(found),
     )
     return Resource(service, first(found, zones), first(found, INSTANCE), found.get("service.version", ""))
+
+
+def _name(found: Mapping[str, str]) -> str:
+    name = found.get("service.name", "") or UNNAMED
+    if not name.startswith(UNNAMED):
+        return name
+    place = (first(found, ("host.name", "host.id")), found.get("process.pid", ""))
+    return unnamed(name, first(found, SENDER) or ":".join(part for part in place if part))
