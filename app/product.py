@@ -25,6 +25,7 @@ from app.intake import OtlpIntake
 from app.intake import Parts as IntakeParts
 from app.settings import Settings
 from app.slo.definitions import Definitions, definitions_of
+from app.slo.evaluator import Objectives
 from app.telemetry import Telemetry, TracedRequests
 from app.version import version
 from app.web.application import build
@@ -37,7 +38,7 @@ from collectors.otlp.resources import Identify, identify, read
 from topology.choosing import Chooser, Quota
 from topology.errors import StoreError
 from topology.health import Objective
-from topology.histogram import ladder
+from topology.histogram import Ladder, ladder
 from topology.journal import Journal
 from topology.masking import Masker, Rule
 from topology.model import Resource
@@ -49,6 +50,8 @@ from topology.store.tiers import HOUR_S, Retention, Tier
 
 STORE_FILE = "synoptic.duckdb"
 MIB = 1 << 20
+SETTLES_S = 20.0
+"""What sending and counting take, beside the pairing horizon."""
 _log = structlog.get_logger("synoptic")
 
 
@@ -146,7 +149,7 @@ def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckD
     rules = _failure_rules(settings)
     mask = Masker(Rule(r.name, r.pattern, r.replacement) for r in settings.masking.rules)
     who = _identify(settings, otlp, house)
-    decoder = SpanDecoder(time.time_ns() & 0xFFFFFFFF, bounds.max_strings, rules.protected_names)
+    decoder = SpanDecoder(time.time_ns() & 0xFFFFFFFF, bounds.max_strings, rules.protected_names, house.asks_for_ports)
     scale = ladder(definitions.thresholds_us())
     pairing = Pairing(decoder.strings, _resource_of(decoder, who), scale, rules=rules, bounds=bounds,
                       horizon_s=settings.pairing.horizon_s, late_limit_s=settings.pairing.late_limit_s,
@@ -158,8 +161,16 @@ def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckD
                                     settings.pairing.horizon_s, settings.pairing.late_limit_s))
     house.changed = intake.forget_names
     telemetry = Telemetry(intake if settings.telemetry.self_traces else None, settings.environment, version())
-    parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house, list, telemetry)
+    objectives = _objectives(settings, otlp, definitions, house, store, scale)
+    parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house, objectives, list, telemetry)
     return intake, parts
+
+
+def _objectives(settings: Settings, otlp: OtlpConfig, definitions: Definitions, house: House, store: DuckDBStore,
+                scale: Ladder) -> Objectives:
+    shares = {reading.signal for reading in otlp.metrics.values() if reading.saturation}
+    return Objectives(definitions, house, store, scale, shares, settings.slo.max_slos,
+                      settings.pairing.horizon_s + SETTLES_S)
 
 
 def _identify(settings: Settings, otlp: OtlpConfig, house: House) -> Identify:
@@ -182,7 +193,7 @@ def _rules(settings: Settings) -> Rules:
                           int(health.short_s), int(health.long_s), health.page_burn, health.ticket_burn,
                           health.min_bad_events)
     return Rules(objective, health.stale_after_s, health.leave_after_s, settings.layout.group_by, settings.environment,
-                 settings.demo, settings.pairing.horizon_s + 20)
+                 settings.demo, settings.pairing.horizon_s + SETTLES_S)
 
 
 def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:

@@ -36,17 +36,19 @@ def test_service_is_on_the_map_after_one_tick(tmp_path):
 
 
 def test_quiet_service_is_no_data_then_stale_then_gone(tmp_path):
-    """Without calls there is nothing to judge; after the configured times the service is stale, and leaves with its
-    paths."""
+    """After the configured times the service is stale, and leaves with its paths; without calls in the short window of
+    its objectives there is nothing to judge, whatever window is looked at."""
     run = calls(Run(tmp_path, SYNOPTIC__HEALTH__STALE_AFTER="90s", SYNOPTIC__HEALTH__LEAVE_AFTER="20m"), 3).step()
     assert (run.node("orders", 60)["health"], run.node("orders", 60)["stale"]) == ("ok", False)
     run.step(70)
-    assert (run.node("orders", 60)["health"], run.node("orders", 60)["stale"]) == ("no_data", False)
+    assert (run.node("orders", 60)["health"], run.node("orders", 60)["stale"]) == ("ok", False)
     assert run.node("orders", 60)["calls"] == 0
     run.step(60)
     assert run.node("orders", 60)["stale"]
     assert run.edge("web", "orders", 60)["stale"]
-    run.step(1300)
+    run.step(180)
+    assert {run.node("orders", window_s)["health"] for window_s in (60, 3600)} == {"no_data"}
+    run.step(1120)
     assert run.names(300) == []
     assert run.engine.snapshot(300)["edges"] == []
     calls(run, 1).step()

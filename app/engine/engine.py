@@ -15,13 +15,15 @@ import structlog
 
 from app.engine.answers import Answers
 from app.engine.evidence import DAY_S, PERIOD_S, Budgets, Judged, events, slow_totals
+from app.engine.judging import Judging
 from app.engine.parts import Parts
 from app.engine.past import before, long_before, recent
 from app.engine.placement import Placement
 from app.engine.presence import Presence
-from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Judging, Moment, Rules
+from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Moment, Rules
 from app.examples import assemble
 from app.intake import CHECKPOINT, Harvest
+from app.slo.evaluator import Told
 from topology.errors import Overloaded, StoreError
 from topology.graph import Window, graph
 from topology.members import Members
@@ -31,6 +33,8 @@ from topology.store.contract import Commit, Example, KeyedRollups
 
 TICK_S = 2.0
 COMMIT_EVERY_S = 10.0
+EVALUATE_EVERY = 5
+"""Every how many ticks objectives are judged when nobody watches."""
 NOTE_EVERY_S = 60.0
 """How often states are looked at when nobody watches."""
 COMPACT_EVERY_S = 60.0
@@ -63,6 +67,7 @@ class Engine(Answers):
         self._lines_kept = b""
         self._pictures: dict[int, dict[str, Any]] = {}
         self._judging: Judging | None = None
+        self._told: Told | None = None
         self._listeners: list[Callable[[int], None]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -84,6 +89,9 @@ class Engine(Answers):
         recovered = self.parts.intake.recover(checkpoints.get(CHECKPOINT), checkpoints.get(LINES, b"[]"))
         rows = self._fill_ring(now_s)
         self._budgets.refresh(now_s)
+        with self.lock:
+            self.members.extend(self.parts.series.keys)
+            self.parts.objectives.load(self.parts.series, self.members, now_s, checkpoints)
         self._refreshed_s = self._committed_s = self._compacted_s = now_s
         _log.info("loaded", rows=rows, requests_from_journal=recovered, nodes_known=len(self.presence.seen))
         self.tick()
@@ -134,8 +142,10 @@ class Engine(Answers):
         with self.lock:
             self._seq += 1
             self._pictures.clear()
-            self._judging = None
+            self._judging = self._told = None
             seq, listeners = self._seq, list(self._listeners)
+            if self._seq % EVALUATE_EVERY == 0:
+                self.told()
         if now_s - self._noted_s >= NOTE_EVERY_S:
             self._noted_s = now_s
             self._note_states(now_s)
@@ -156,13 +166,27 @@ class Engine(Answers):
                 self.members = self._new_members()
             self.ring.advance(now_s)
             self.ring.add(harvest.batch)
-            if self.members.extend(self.parts.series.keys):
-                _log.debug("belongings changed")
+            changed = self.members.extend(self.parts.series.keys)
+            self._count_for_objectives(harvest.batch, now_s, changed or reloaded)
             self.presence.note(self.members, harvest.batch, now_s)
             self._uncommitted.append(harvest.batch)
             self._newest = harvest
         if len(harvest.batch):
             self._budgets.add(harvest.batch)
+
+    def _count_for_objectives(self, batch: RollupBatch, now_s: float, changed: bool) -> None:
+        objectives, series = self.parts.objectives, self.parts.series
+        objectives.follow(self.members, series.keys, changed)
+        objectives.add(batch, now_s)
+        if objectives.stale or objectives.definitions.reload():
+            objectives.refill(series, self.members, now_s, [*self._uncommitted, batch])
+            _log.info("objectives counted anew", objectives=len(objectives.ledger.plan.laid))
+
+    def told(self) -> Told:
+        """What objectives say in this tick; call it with the lock held."""
+        if self._told is None:
+            self._told = self.parts.objectives.evaluate(self.parts.clock())
+        return self._told
 
     def _collect_examples(self, now_s: float) -> None:
         ends = self.parts.pairing.naming.ends
@@ -183,6 +207,7 @@ class Engine(Answers):
         rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
         checkpoints = {CHECKPOINT: harvest.checkpoint, ATTRIBUTES: self.parts.house.content(),
                        PINNED: self.placement.content(), STATES: self.presence.states_content()}
+        checkpoints |= self.parts.objectives.checkpoints(self.parts.clock())
         lines = self.parts.intake.lines_content()
         if lines is not self._lines_kept:  # not few, and mostly the same as ten seconds ago
             checkpoints[LINES] = lines
@@ -193,6 +218,7 @@ class Engine(Answers):
         except (StoreError, Overloaded) as error:
             self.figures["commit_failures"] += 1
             self.presence.changed.update(entity.key for entity in entities)
+            self.parts.objectives.unsaved()
             _log.error("not committed; tried again in ten seconds", why=str(error))
             return
         with self.lock:
@@ -219,6 +245,7 @@ class Engine(Answers):
             self.ring.renumber(new_of, len(self.parts.series))
             self.members = self._new_members()
             self.members.extend(self.parts.series.keys)
+            self.parts.objectives.renumber(self.members, self.parts.series.keys)
             self.parts.intake.renew()
         self._budgets.forget()
         self._budgets.refresh(now_s)
@@ -289,7 +316,7 @@ class Engine(Answers):
             short, long = (slow_totals(self.live_totals(s), ladder, self._threshold_us)
                            for s in (objective.short_s, objective.long_s))
             totals = (short, long, self._budgets.over(DAY_S), self._budgets.over(PERIOD_S))
-            self._judging = Judging(*(self._events(self.members, t) for t in totals))
+            self._judging = Judging(self.told(), *(self._events(self.members, t) for t in totals))
         return self._judging
 
     @staticmethod
@@ -305,7 +332,8 @@ class Engine(Answers):
         drawn = graph(members, shown.keys, shown.totals, ladder, Window(shown.start_s, shown.length_s))
         spans = [before(store, ladder, at_s, span) for span in (objective.short_s, objective.long_s)]
         spans += [long_before(store, ladder, at_s, span) for span in (DAY_S, PERIOD_S)]
-        judging = Judging(*(self._aligned(members, shown.keys, past.totals, past.keys) for past in spans))
+        told = self.parts.objectives.at(at_s, self._new_members)
+        judging = Judging(told, *(self._aligned(members, shown.keys, past.totals, past.keys) for past in spans))
         with self.lock:
             return self._draw(drawn, members, judging, Moment(at_s, shown.length_s, None, self._seq))
 

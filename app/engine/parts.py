@@ -10,6 +10,7 @@ from typing import Any
 from app.examples import ExampleBook
 from app.house import House
 from app.intake import OtlpIntake
+from app.slo.evaluator import Objectives
 from app.telemetry import Telemetry
 from topology.histogram import Ladder
 from topology.journal import Journal
@@ -31,6 +32,7 @@ class Parts:
     examples: ExampleBook
     mask: Callable[[str], str]
     house: House
+    objectives: Objectives
     sources: Callable[[], list[dict[str, Any]]]
     telemetry: Telemetry
     clock: Callable[[], float] = time.time

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
 
 from app.catalogue import Title
-from app.engine.evidence import Judged
-from app.engine.impact import Failures, impact
+from app.engine.impact import impact
+from app.engine.judging import Judging, judge_all, why_of
 from app.engine.moments import rfc3339
 from app.engine.placement import Placement
 from app.engine.presence import Presence, ends_of
 from app.house import House
-from topology.health import LOUDNESS, Events, Evidence, Judgement, Objective, State, judge
+from topology.health import LOUDNESS, Objective, State
 from topology.layout import Group
 from topology.members import Members, edge_id
 from topology.model import Kind, Service
@@ -47,23 +47,6 @@ class Rules:
     demo: bool
     settles_after_s: float = 50.0
     """How long after a call its self time is known: the pairing horizon, a window, and what sending takes."""
-
-
-@dataclass(frozen=True)
-class Judging:
-    """The four spans of evidence, all over the same members."""
-
-    short: Judged
-    long: Judged
-    day: Judged
-    period: Judged
-
-    def evidence(self, of: str, number: int) -> Evidence | None:
-        """What is known of one of the `nodes` or `edges`; None when it was called lately and nothing was bad."""
-        short, long, day, period = (judged.row(of, number) for judged in (self.short, self.long, self.day, self.period))
-        if short[0] > 0 and long[0] > 0 and not (any(long[1:]) or any(day[1:]) or any(period[1:]) or any(short[1:])):
-            return None
-        return Evidence(Events(*short), Events(*long), Events(*day), Events(*period))
 
 
 @dataclass(frozen=True)
@@ -110,7 +93,7 @@ class Drawing:
         """Completes and judges a graph in place; the live one of five minutes says since when a node has its state."""
         self._complete(graph, members, moment.now_s)
         self._describe(graph)
-        self._judge(graph, members, judging)
+        judge_all(graph, members, judging, self._rules.objective)
         if moment.live and moment.window_s == NOTED_WINDOW_S:
             states = {n: State(data["health"]) for n, data in graph.nodes(data=True)}
             self._presence.note_states(states, moment.now_s)
@@ -164,33 +147,6 @@ class Drawing:
             self._domains[node] = domain
         return domain
 
-    def _judge(self, graph: nx.DiGraph, members: Members, judging: Judging) -> None:
-        failures, ids = Failures(graph), [service.id for service in members.nodes]
-        # Most have no data or no bad call, and are judged alike: that is worked out once.
-        quiet, spotless = (judge(Evidence(e, e, e, e), self._rules.objective) for e in (Events(), Events(1)))
-        for number, node in enumerate(ids):
-            if node in graph and graph.nodes[node]["calls"]:
-                evidence = judging.evidence("nodes", number)
-                graph.nodes[node]["judgement"] = self._judged(graph, failures, evidence, node) if evidence else spotless
-        for number, (caller, callee) in enumerate(members.edges):
-            data = graph.get_edge_data(ids[caller], ids[callee])
-            if data and data["calls"]:
-                evidence = judging.evidence("edges", number)
-                data["judgement"] = judge(evidence, self._rules.objective) if evidence else spotless
-        said = {id(judgement): _why(judgement) for judgement in (quiet, spotless)}
-        for data in [d for _, d in graph.nodes(data=True)] + [d for _, _, d in graph.edges(data=True)]:
-            judgement = data.setdefault("judgement", quiet)
-            data["health"], data["why"] = str(judgement.state), said.get(id(judgement))
-
-    def _judged(self, graph: nx.DiGraph, failures: Failures, evidence: Evidence, node: str) -> Judgement:
-        """The judgement of a node. Where its failures began is looked up only when that will be said."""
-        judgement = judge(evidence, self._rules.objective)
-        where = failures.originated_in(node) if judgement.state is not State.OK else None
-        if where is None or not graph.nodes[node]["errors"]:
-            return judgement
-        named = replace(evidence, originated_in=(graph.nodes[where[0]]["title"]["en"], where[1]))
-        return judge(named, self._rules.objective)
-
     def _groups(self, graph: nx.DiGraph) -> list[dict[str, Any]]:
         present = {data["group"] for _, data in graph.nodes(data=True)}
         entries = self._house.entries
@@ -211,7 +167,7 @@ class Drawing:
             "id": node, "environment": service.environment, "namespace": service.namespace, "name": service.name,
             **{key: data[key] for key in ("kind", "title", "domain", "layer", "owner", "runbook", "health")}, **figures,
             "group": data["group"], "stale": moment.now_s - last_s > self._rules.stale_after_s,
-            "why": data["why"] or _why(judgement), "slo": "default",
+            "why": data["why"] or why_of(judgement), "slo": data["slo"],
             "budget_left": None if judgement.budget_left is None else round(judgement.budget_left, 4),
             "complete": True, "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "x": at[0], "y": at[1],
             "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins,
@@ -225,8 +181,8 @@ class Drawing:
         return {
             "id": data["id"], "source": caller, "target": callee, **{key: data[key] for key in QUIET_PATH},
             "p95_ms": client if client is not None else data["server_p95_ms"], "health": data["health"],
-            "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": data["why"] or _why(data["judgement"]),
-            "complete": True, "objective": self._objective,
+            "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": data["why"] or why_of(data["judgement"]),
+            "complete": True, "objective": self._objective, "slo": data["slo"],
             "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "impact": (caller, callee) in felt.paths,
             "protection": _protection(data),
         }
@@ -244,10 +200,6 @@ class Drawing:
 
 def _lives(graph: nx.DiGraph, node: str) -> bool:
     return any(data["calls"] for *_, data in [*graph.in_edges(node, data=True), *graph.out_edges(node, data=True)])
-
-
-def _why(judgement: Judgement) -> dict[str, str]:
-    return {"en": judgement.why_en, "zh": judgement.why_zh}
 
 
 def _title(title: Title | None, fallback: str) -> dict[str, str]:

@@ -166,12 +166,12 @@ def _hours_with_data(grid: Grid, start_s: int, end_s: int) -> Floats:
     return found
 
 
-def alerted(found: Standings, alerts: Alerts, shown: Shown) -> tuple[Alerts, Shown]:
-    """The alerts and the states after these standings; the names of states are those of the objectives."""
+def alerted(found: Standings, alerts: Alerts, shown: Shown, now_s: float) -> tuple[Alerts, Shown]:
+    """The alerts and the states after these standings, which were found at `now_s`."""
     rules, plan = found.plan.rules, found.plan
     fires = firing(rules, found.good, found.total) if len(rules) else np.zeros(0, bool)
     burning = burns(rules, found.good, found.total) if len(rules) else np.zeros(0)
-    alerts = advance(alerts, found.at_s, rules, fires, burning)
+    alerts = advance(alerts, now_s, rules, fires, burning)
     holds = conditions(rules, alerts.raised, found.left, found.known)
-    return alerts, show(shown, found.at_s, plan.names, holds, plan.hold_s)
+    return alerts, show(shown, now_s, plan.names, holds, plan.hold_s)
 

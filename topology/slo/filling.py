@@ -29,27 +29,29 @@ TRIES = 5
 
 
 def fill(new: Callable[[], Ledger], store: Store, table: SeriesTable, members: Members, to_s: float,
-         remembered: bytes = b"", ahead_s: int = 0) -> Ledger:
+         remembered: bytes = b"", ahead_s: int = 0, minutes_back_s: int | None = None) -> Ledger:
     """A new ledger with all that the store holds of the time before `to_s`, and of `ahead_s` more, which waits for its
     time. `table` and `members` learn the series.
 
-    `remembered` is what `hours.remember` gave. Where a name that is learnt late changes whose calls earlier ones were,
+    `remembered` is what `hours.remember` gave. What is older than `minutes_back_s` (if not said: three days, a week
+    where slices are to be worked out) is read in whole hours. Where a name that is learnt late changes whose calls earlier ones were,
     everything is counted again.
     """
     for _ in range(TRIES):
         ledger = new()
-        if all(_pour(ledger, store, table, members, part, to_s) for part in _parts(ledger, to_s, ahead_s)):
+        parts = _parts(ledger, to_s, ahead_s, minutes_back_s)
+        if all(_pour(ledger, store, table, members, part, to_s) for part in parts):
             break
     restore(ledger, remembered)
     ledger.advance(to_s)
     return ledger
 
 
-def _parts(ledger: Ledger, to_s: float, ahead_s: int) -> Iterator[tuple[int, int, int]]:
+def _parts(ledger: Ledger, to_s: float, ahead_s: int, minutes_back_s: int | None) -> Iterator[tuple[int, int, int]]:
     """(from_s, to_s, window_s), oldest first. They meet at whole hours, so that no window of any tier is in two."""
     fine_s = _hour(to_s - HOUR_S)
-    back_s = SLICES_REREAD_S if any(map(_sliced, ledger.promises.slos)) else MINUTES_KEPT_S
-    minutes_s = _hour(to_s - back_s)
+    usual_s = SLICES_REREAD_S if any(map(_sliced, ledger.promises.slos)) else MINUTES_KEPT_S
+    minutes_s = _hour(to_s - (minutes_back_s or usual_s))
     oldest_s = _hour(to_s - ledger.promises.longest_s - 34 * DAY_S)
     yield oldest_s, minutes_s, HOUR_S
     for start_s in range(minutes_s, fine_s, DAY_S):
