@@ -182,6 +182,17 @@ def test_no_cell_becomes_a_formula():
     ]  # fmt: skip
 
 
+def test_the_table_of_the_page_is_packed_for_who_takes_it(client):
+    """Packed and plain hold the same rows, and say which they are."""
+    packed = client.get("/api/v1/slo-table")
+    plain = client.get("/api/v1/slo-table", headers={"accept-encoding": "identity"})
+    assert (packed.headers.get("content-encoding"), plain.headers.get("content-encoding")) == ("gzip", None)
+    assert packed.json() == plain.json()
+    columns, row = plain.json()["columns"], plain.json()["rows"][1]
+    said = dict(zip(columns, row, strict=True))
+    assert (said["firing"], said["strip"][-1], said["subject"]["zh"]) == (["1h/5m page"], 41, "ledger")
+
+
 def test_the_table_of_the_page_sends_only_what_changed():
     """The first answer is whole; later ones hold the rows that differ, the names that are gone, and nothing twice."""
     now = [AT_S]

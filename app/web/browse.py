@@ -159,7 +159,8 @@ class Browse:
                 for identity, changes in drawing.changes().items():
                     set_props(identity, changes)
             nothing = not content.above
-            return content.above, new, list(content.below), nothing, nothing, content.shape
+            still = nothing or bool(isinstance(view, dict) and view.get("at"))  # the past does not change
+            return content.above, new, list(content.below), nothing, still, content.shape
 
         @self.dash.callback(
             Output("sheet", "children"), Input("sources-again", "n_intervals"), prevent_initial_call=True

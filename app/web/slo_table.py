@@ -21,7 +21,7 @@ from app.web.slos import WINDOWS
 
 FRESH_S = 4.0
 MOST_FAULTS = 50
-LEAST_PACKED = 2000
+LEVEL = 5
 COLUMNS = (
     "name", "title", "subject", "domain", "class", "kind", "threshold_ms", "target", "window", "method", "default",
     "state", "since", "budget_left", "exhausted_in_s", "coverage", "ratio", "total", "burn", "firing", "strip",
@@ -52,8 +52,7 @@ class SloTable:
             body = self._packed.get((since, packed))
             if body is None:
                 body = self._packed[since, packed] = await asyncio.to_thread(self._body, since, packed)
-        small = len(body) < LEAST_PACKED or not packed
-        headers = {"vary": "accept-encoding"} | ({} if small else {"content-encoding": "gzip"})
+        headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if packed else {})
         return Response(body, media_type="application/json", headers=headers)
 
     def _renew(self) -> None:
@@ -80,7 +79,7 @@ class SloTable:
              "gone": gone, "groups": self._groups, "faults": self._faults},
             option=orjson.OPT_SERIALIZE_NUMPY,
         )  # fmt: skip
-        return gzip.compress(body, 5) if packed and len(body) >= LEAST_PACKED else body
+        return gzip.compress(body, LEVEL) if packed else body
 
 
 def row(entry: Json, titles: Mapping[str, Any]) -> Row:
@@ -90,7 +89,7 @@ def row(entry: Json, titles: Mapping[str, Any]) -> Row:
     strip = [None if left is None else round(left * 100) for left in entry.get("strip") or ()]
     figures = {
         "title": entry.get("title"), "subject": subject(entry, titles), "default": bool(entry.get("default")),
-        "budget_left": _rounded(entry.get("budget_left"), 4), "exhausted_in_s": _coarse(entry.get("exhausted_in_s")),
+        "budget_left": _rounded(entry.get("budget_left"), 4), "exhausted_in_s": _minutes(entry.get("exhausted_in_s")),
         "coverage": _rounded(entry.get("coverage"), 3), "ratio": _rounded(entry.get("ratio"), 6),
         "burn": [_coarse(burn.get(window)) for window in WINDOWS], "firing": firing, "strip": strip,
     }  # fmt: skip
@@ -115,6 +114,11 @@ def _plain(title: Any, node_id: str) -> str:
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
+
+
+def _minutes(span_s: float | None) -> float | None:
+    """Whole minutes, which is what the list says."""
+    return None if span_s is None else span_s // 60 * 60
 
 
 def _coarse(value: float | None) -> float | None:

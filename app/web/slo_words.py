@@ -50,7 +50,7 @@ def left(value: float | None, w: Wording) -> str:
 def title_of(entry: Json) -> str:
     """What is promised, in the viewer's language; else the name."""
     title = entry.get("title")
-    return title if isinstance(title, str) and title else spoken(title, entry["name"])
+    return title or entry["name"] if isinstance(title, str) else spoken(title, entry["name"])
 
 
 def subject_of(entry: Json, nodes: Mapping[str, Json]) -> str:

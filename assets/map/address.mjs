@@ -5,7 +5,7 @@ export const WINDOWS = ["1m", "5m", "15m", "1h"];
 const flag = (v) => v === "1";
 const list = (v) => (v === null ? null : v.split(",").filter(Boolean));
 const oneOf = (allowed, fallback) => (v) => (allowed.includes(v) ? v : fallback);
-const READ = { select: (v) => v, find: (v) => v ?? "", hide: (v) => v ?? "", only: flag, table: flag, lite: flag, window: oneOf(WINDOWS, "5m"), collapsed: list, camera: (v) => v };
+const READ = { select: (v) => v, find: (v) => v ?? "", hide: (v) => v ?? "", only: flag, table: flag, lite: flag, window: oneOf(WINDOWS, "5m"), at: (v) => v ?? "", collapsed: list, camera: (v) => v };
 
 /** Everything the address says about the map. */
 export function readAddress(search = location.search) {

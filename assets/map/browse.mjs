@@ -3,13 +3,14 @@
 //   <main class="stage" data-synoptic="map" data-otlp="http://...">  headline, map, table, footer
 // Says:    dash_clientside.set_props("selection", {data: {id, what} | null}), set_props("view", {data: {window, theme, lang}}),
 //          and bubbling DOM events synoptic:select {id, what}, synoptic:window {window}, synoptic:ready.
-// Listens: document event synoptic:view with any of {select, find, hide, only, window, theme, lang, table}.
+// Listens: document event synoptic:view with any of {select, find, hide, only, window, at, theme, lang, table}.
 import "./map.mjs";
 import { apiPath, basePath, keepPreference, otlpAddress, readAddress, readPreferences, showPreferences, writeAddress } from "./address.mjs";
 import { buildBar } from "./bar.mjs";
 import { el } from "./dom.mjs";
 import { KEYS, parseQuery } from "./find.mjs";
 import { keyActions } from "./keys.mjs";
+import { buildPast, loadPast, secondsOf } from "./past.mjs";
 import { buildStage } from "./stage.mjs";
 import { openStream } from "./stream.mjs";
 import { lang, loadWords, t, textOf } from "./words.mjs";
@@ -52,15 +53,36 @@ class Browse {
     this.stage.setView(this.viewOf(this.state));
     this.stage.table.open(this.state.table);
     this.stage.map.wanted = this.state.camera;
-    this.stream = openStream({ url: this.url, onData: (snapshot, change) => this.show(snapshot, change), onState: (state, wait) => this.heard(state, wait) });
+    this.past = buildPast(this.stage.area, () => this.apply({ at: "" }));
+    this.follow();
     this.test();
     this.stage.notice.show("loading");
     if (this.state.select) this.tellDash(this.state.select);
   }
   leave() {
-    this.stream.close();
+    this.stream?.close();
     this.stream = this.stage = this.snapshot = null;
     this.live = "loading";
+  }
+  /** Shows the present as it goes on, or the one moment that the address names. */
+  follow() {
+    const at = secondsOf(this.state.at);
+    this.stream?.close();
+    this.stream = null;
+    this.past.show(at);
+    this.setProps("view", this.viewData());
+    if (at === null) this.stream = openStream({ url: this.url, onData: (snapshot, change) => this.show(snapshot, change), onState: (state, wait) => this.heard(state, wait) });
+    else this.recall(at);
+  }
+  async recall(at) {
+    const { stage } = this, same = () => this.stage === stage && secondsOf(this.state.at) === at;
+    this.live = "past";
+    stage.host.classList.remove("lost");
+    try {
+      const { snapshot, change } = await loadPast(apiPath(), this.state.window, at);
+      if (same()) this.show(snapshot, change);
+    } catch { if (same()) { this.past.show(at, true); stage.notice.show(this.snapshot ? null : "failed"); } }
+    this.beat();
   }
   get url() { return `${apiPath()}stream?view=${this.state.window}`; }
 
@@ -94,7 +116,9 @@ class Browse {
     if (!Object.keys(known).length) return;
     Object.assign(this.state, known);
     if (how !== "back") writeAddress(known, how === "person");
-    if ("window" in known) { this.stream?.reopen(this.url); this.stage?.host.dispatchEvent(new CustomEvent("synoptic:window", { detail: { window: this.state.window }, bubbles: true })); this.setProps("view", this.viewData()); }
+    if (this.stage && ("at" in known || ("window" in known && !this.stream))) this.follow();
+    else if ("window" in known) { this.stream?.reopen(this.url); this.setProps("view", this.viewData()); }
+    if ("window" in known) this.stage?.host.dispatchEvent(new CustomEvent("synoptic:window", { detail: { window: this.state.window }, bubbles: true }));
     if ("find" in known || "hide" in known) this.test();
     if (!this.stage) return;
     if ("camera" in known && how === "back") known.camera ? this.stage.map.goTo(known.camera) : this.stage.map.fit();
@@ -112,7 +136,7 @@ class Browse {
     if ("collapsed" in part && part.collapsed) view.collapsed = new Set(part.collapsed);
     return view;
   }
-  viewData() { return { window: this.state.window, theme: this.preferences.theme, lang }; }
+  viewData() { return { window: this.state.window, theme: this.preferences.theme, lang, at: secondsOf(this.state.at) }; }
 
   /** Reads both queries; a bad one says what is wrong and changes nothing. */
   test() {

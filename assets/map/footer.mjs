@@ -23,7 +23,7 @@ export function buildFooter(act) {
       live.textContent = t("live." + word);
       live.dataset.state = word;
       time.textContent = clock(at);
-      age.textContent = `${zoneName(at)} · ${ageS === null ? t("live.no_age") : t("live.age", seconds(ageS))}`;
+      age.textContent = state === "past" ? zoneName(at) : `${zoneName(at)} · ${ageS === null ? t("live.no_age") : t("live.age", seconds(ageS))}`;
     },
   };
 }

@@ -25,7 +25,7 @@ export function buildStage(host, app) {
   table.node.querySelector(".csv").addEventListener("click", () => save(table.csv, fileName(app.snapshot, "csv"), "text/csv;charset=utf-8"));
 
   const stage = {
-    host, map, table, footer, notice,
+    host, area, map, table, footer, notice,
     setView(view) { map.set(view); stage.fillTable(); },
     show(snapshot, change) { map.show(snapshot, change); footer.show(snapshot); headline(says, snapshot); stage.fillTable(); },
     fillTable() { if (app.snapshot) table.show(app.snapshot, passes(map), app.state.select); },

@@ -58,6 +58,8 @@ const clockFormat = () => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", mi
 const clocks = { full: null };
 /** hh:mm:ss in the viewer's zone. */
 export const clock = (at) => (clocks.full ??= clockFormat()).format(at);
+/** Year, month, day and hh:mm:ss in the viewer's zone. */
+export const dayAndClock = (at) => `${new Intl.DateTimeFormat("sv-SE").format(at)} ${clock(at)}`;
 export const clockShort = (at) => clock(at).slice(0, 5);
 /** The zone of the viewer by name, for example "UTC+8" or "UTC". */
 export function zoneName(at = new Date()) {

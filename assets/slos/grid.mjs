@@ -29,7 +29,7 @@ export class Grid {
 
   /** Shows these items under this sort; rows named in `changed` are drawn anew. */
   show(items, { sort, selected, groups }, changed) {
-    Object.assign(this, { items, sort, selected, groups });
+    Object.assign(this, { items, sort, selected, groups, level: items[0]?.members ? 2 : null });
     this.#tops = [0];
     for (const item of items) this.#tops.push(this.#tops.at(-1) + (item.members ? HEAD_PX : ROW_PX));
     for (const [key, row] of this.#live) if (!changed || changed.has(key) || key.startsWith("#")) { row.stale = true; }
@@ -53,10 +53,12 @@ export class Grid {
     this.form = form;
     this.shown = shown;
     this.node.style.setProperty("--columns", shown.map((c) => c.width).join(" "));
+    const held = this.body.contains(document.activeElement);
     this.#live.clear();
     this.body.replaceChildren();
     this.#heads();
     this.#paint();
+    if (held) this.#focus();
   }
   #heads() {
     const form = `${this.form} ${this.sort?.key} ${this.sort?.down}`;
@@ -108,7 +110,7 @@ export class Grid {
     return before;
   }
   #row(item) {
-    const node = el("div", { role: "row", class: item.members ? "g-group" : "g-row", "data-key": keyOf(item), "aria-level": item.members ? 1 : this.items.some((one) => one.members) ? 2 : null });
+    const node = el("div", { role: "row", class: item.members ? "g-group" : "g-row", "data-key": keyOf(item), "aria-level": item.members ? 1 : this.level });
     return this.#fill(node, item);
   }
   #fill(node, item) {
@@ -147,6 +149,7 @@ export class Grid {
     const top = this.#tops[index], { scrollTop, clientHeight } = this.node;
     if (top < scrollTop) this.node.scrollTop = top; else if (top + 2 * ROW_PX > scrollTop + clientHeight) this.node.scrollTop = top + 2 * ROW_PX - clientHeight;
     this.#paint();
-    this.body.querySelector(`[data-key="${CSS.escape(this.#active)}"]`)?.focus({ preventScroll: true });
+    this.#focus();
   }
+  #focus() { this.body.querySelector(`[data-key="${CSS.escape(this.#active)}"]`)?.focus({ preventScroll: true }); }
 }

@@ -57,22 +57,17 @@ class SloPage {
 
   async fetch() {
     clearTimeout(this.timer);
-    let wait = EVERY_MS;
-    try {
-      const answer = await fetch(`${apiPath()}slo-table?since=${this.rows.version}`, { cache: "no-store" });
-      if (!answer.ok) throw new Error(String(answer.status));
-      const changed = this.rows.take(await answer.json());
-      for (const name of changed) { const row = this.rows.byName.get(name); row.said = said(row.subject) || name; row.group = this.rows.groups[row.domain]; }
-      this.heardAt = new Date();
-      this.lost = false;
-      this.show(this.shown ? changed : null);
-    } catch (e) {
-      if (this.left.signal.aborted) return;
-      this.lost = true;
-      wait = RETRY_MS;
-      this.say();
-    }
-    if (!document.hidden) this.timer = setTimeout(() => this.fetch(), wait);
+    const table = await tableSince(this.rows.version);
+    if (this.left.signal.aborted) return;
+    if (!document.hidden) this.timer = setTimeout(() => this.fetch(), table ? EVERY_MS : RETRY_MS);
+    this.lost = !table;
+    if (table) this.take(table); else this.say();
+  }
+  take(table) {
+    const changed = this.rows.take(table);
+    for (const name of changed) { const row = this.rows.byName.get(name); row.said = said(row.subject) || name; row.group = this.rows.groups[row.domain]; }
+    this.heardAt = new Date();
+    this.show(this.shown ? changed : null);
   }
 
   /** Takes over a wish of the person, writes it into the address, and shows the list anew. */
@@ -161,7 +156,23 @@ class SloPage {
     const close = e.target.closest(".slo-close"), range = e.target.closest("[data-range]");
     if (close) { e.preventDefault(); this.open(null); }
     if (range) { this.range = range.dataset.range; this.tell(); }
+    if (e.target.closest(".copy-text")) copyBeside(e.target.closest(".copy-text"));
   }
+}
+
+/** Copies the text that stands beside a button, and shows that it did. */
+async function copyBeside(button) {
+  try { await navigator.clipboard.writeText(button.parentElement.querySelector("pre").textContent); } catch { return; }
+  button.classList.add("done");
+  setTimeout(() => button.classList.remove("done"), 1500);
+}
+
+/** What changed since a version; null while the server does not answer. */
+async function tableSince(version) {
+  try {
+    const answer = await fetch(`${apiPath()}slo-table?since=${version}`, { cache: "no-store" });
+    return answer.ok ? await answer.json() : null;
+  } catch { return null; }
 }
 
 function readState() {
