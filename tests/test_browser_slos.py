@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import slo_entries
-from browsing import Visitor, drawn, eventually, title, visiting
+from browsing import Visitor, drawn, eventually, panel, title, visiting
 from playwright.sync_api import Browser, Page, expect
 from slo_entries import AT_S, GROUPS, entry, many
 from snapshots import Shelf
@@ -223,6 +223,27 @@ def test_what_spent_the_budget_leads_to_the_map_of_that_moment(small: House, vis
     expect(page.locator(".live")).to_have_text("Live")
     page.go_back()
     expect(past).to_be_visible()
+
+
+def test_the_panel_of_a_service_lists_its_slos(small: House, visitor: Visitor) -> None:
+    """A selected service shows its SLOs with budget, burn by pair and coverage, each a link to its page."""
+    page = drawn(visitor.open("/?select=prod/bank/ledger"))
+    line = panel(page).locator(".slos tbody tr")
+    expect(line).to_have_count(1)
+    for words in ("answered without error", "99.9 % · 30 d · Coverage 98 %", "41 %", "16x", "40x"):
+        expect(line).to_contain_text(words)
+    expect(line.locator(".fires.page")).to_have_text("16x")
+    line.get_by_role("link").click()
+    expect(page.locator(".one h1")).to_have_text("ledger · answered without error")
+
+
+def test_sources_name_the_faults_of_slo_documents(browser: Browser) -> None:
+    """The page of the sources lists what is wrong in the documents, by file and line, as text."""
+    with house(SLOS, faults=FAULTS) as home, visiting(browser, home.origin) as visitor:
+        page = visitor.open("/sources")
+        expect(page.locator(".slo-faults li").first).to_contain_text("bank.yaml:14")
+        expect(page.locator(".slo-faults li").nth(1)).to_contain_text(HOSTILE)
+        assert page.locator("[onerror]").count() == 0
 
 
 def test_what_if_moves_the_target(visitor: Visitor) -> None:

@@ -4,10 +4,14 @@ import csv
 from urllib.parse import quote
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from slo_entries import AT_S, WINDOWS, entry, many
 from snapshots import Shelf
 from web_server import serving
 
+from app.web.slo_metrics import slo_metrics
+from app.web.slo_section import about
+from app.web.slo_words import percent_of
 from app.web.spreadsheet import as_csv
 
 MONTH_S = 30 * 86_400
@@ -211,6 +215,65 @@ def test_the_table_of_the_page_sends_only_what_changed():
         again = client.get(f"/api/v1/slo-table?since={later['version']}").json()
         assert (again["rows"], again["gone"]) == ([], [])
         assert client.get("/api/v1/slo-table?since=5").json()["whole"] is True
+
+
+def families(text):
+    """The families of an exposition, by name, each as a map from labels to values."""
+    return {
+        one.name: (one.type, {tuple(sorted(sample.labels.items())): sample.value for sample in one.samples})
+        for one in text_string_to_metric_families(text)
+    }
+
+
+def test_metrics_of_slos_have_the_names_and_types_of_the_rules(shelf):
+    """Targets, ratios, budgets and burns are gauges, events are counters; what is unknown has no sample."""
+    odd = 'a"b\\c\nd'
+    slos = [*SLOS, entry(odd, events_total=1_000, events_good=990)]
+    with serving(Shelf(slos=slos)) as client:
+        found = families(client.get("/metrics").text)
+    ledger = (("service", "prod/bank/ledger"), ("slo", "ledger-availability"))
+    assert found["synoptic_slo_objective_ratio"][1][ledger] == 0.999
+    assert found["synoptic_slo_budget_left_ratio"][1][ledger] == 0.41
+    assert found["synoptic_slo_ratio"][1][ledger] == pytest.approx(0.99941)
+    assert found["synoptic_slo_burn_rate"][1][*ledger, ("window", "1h")] == 16.0
+    alert = (("long", "1h"), *ledger, ("severity", "page"), ("short", "5m"))
+    assert found["synoptic_slo_alert"] == ("gauge", {tuple(sorted(alert)): 1.0, **_other_alerts(found)})
+    assert len(found["synoptic_slo_ratio"][1]) == len(slos) - 1
+    assert {dict(labels)["slo"] for labels in found["synoptic_slo_objective_ratio"][1]} == {one["name"] for one in slos}
+    (good,) = found["synoptic_slo_good_events"][1].values()
+    assert (found["synoptic_slo_events"][0], good) == ("counter", 990.0)
+    states = {dict(labels)["state"]: value for labels, value in found["synoptic_slos"][1].items()}
+    assert states == {"ok": 3, "at_risk": 1, "burning": 1, "exhausted": 1, "no_data": 1}
+
+
+def _other_alerts(found):
+    """The alerts of the other SLOs."""
+    return {key: value for key, value in found["synoptic_slo_alert"][1].items() if ("severity", "page") not in key}
+
+
+def test_metrics_are_bounded_and_written_slos_come_first():
+    """Beyond the bound SLOs are left out, defaults first, and how many is said."""
+    entries = [entry("a-default", default=True), entry("z-own"), entry("b-own")]
+    found = {one.name: one for one in slo_metrics(entries, most=2)}
+    assert [sample.labels["slo"] for sample in found["synoptic_slo_objective_ratio"].samples] == ["b-own", "z-own"]
+    assert found["synoptic_slos_left_out"].samples[0].value == 1
+    assert sum(sample.value for sample in found["synoptic_slos"].samples) == 3
+
+
+def test_a_panel_has_the_slos_of_what_is_selected():
+    """Those of the node, or of the path, the loudest first; an SLO of a path is none of its service."""
+    path = entry("web-path", "burning", service="prod/bank/orders", edge="prod/bank/web>prod/bank/orders")
+    entries = [entry("orders-b"), entry("orders-a", "at_risk"), path, entry("web-a")]
+    assert [one["name"] for one in about(entries, "prod/bank/orders")] == ["orders-a", "orders-b"]
+    assert [one["name"] for one in about(entries, "prod/bank/web>prod/bank/orders")] == ["web-path"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("0.9995", "99.95 %"), ("0.99", "99 %"), ("0.5", "50 %"), ("0.000001", "0.0001 %")]
+)
+def test_a_target_is_said_exactly(value, text):
+    """The decimal point moves by two, and nothing is rounded."""
+    assert percent_of(value) == text
 
 
 def test_openapi_describes_the_addresses(client):

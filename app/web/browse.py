@@ -137,7 +137,8 @@ class Browse:
         return slo_parts(found, name, self._shells.options.base_path, self._w)
 
     def _sources(self) -> list[Component]:
-        return sources.page(self._views.sources(), self._views.quality(), self._shells.options, self._w)
+        views = self._views
+        return sources.page(views.sources(), views.quality(), views.slo_faults(), self._shells.options, self._w)
 
     def _trace(self, trace_id: str) -> list[Component]:
         trace = self._views.trace(trace_id)

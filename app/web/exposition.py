@@ -10,6 +10,7 @@
     synoptic_source_up{source,kind}                  1 when the source is ok
     synoptic_source_rate_per_second{source}, synoptic_source_lag_seconds{source}
     synoptic_source_events_total{source,counter}     the counters of the source
+    synoptic_slo_*, synoptic_slos{state}             the SLOs: app/web/slo_metrics.py
     synoptic_<name>                                  further figures of the process, and process_* and python_*
 """
 
@@ -24,6 +25,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from app.views import Json, Views
 from app.web.options import Meta
 from app.web.push import Broadcast
+from app.web.slo_metrics import slo_metrics
 
 
 class Exposition:
@@ -53,6 +55,7 @@ class Exposition:
         yield from self._stream()
         yield _labelled("synoptic_quality", "Counters of /api/v1/quality.", self._views.quality())
         yield from _sources(self._views.sources())
+        yield from slo_metrics(self._views.slos())
         for name, value in sorted(self._meta.figures().items()):
             yield GaugeMetricFamily(f"synoptic_{name}", "A figure of the process.", value)
 

@@ -9,6 +9,7 @@ from typing import Any
 from app.views import Json, Views
 from app.web.moments import seconds
 from app.web.options import WINDOWS_S
+from app.web.slo_section import about
 
 CHART_S = {60: (900, 10), 300: (5400, 60), 900: (10_800, 120), 3600: (43_200, 600)}
 """Of each window, how much time its charts show, and in what steps."""
@@ -59,6 +60,7 @@ class NodeFacts:
     traces: list[Json]
     example: Json | None
     lines: list[Json]
+    slos: list[Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class PathFacts:
     edge: Json
     around: Mapping[str, Json]
     trend: Trend
+    slos: list[Json]
 
 
 def facts(views: Views, asked: Asked, now_s: float) -> NodeFacts | PathFacts | None:
@@ -88,7 +91,7 @@ def node_facts(views: Views, asked: Asked, now_s: float) -> NodeFacts | None:
     lines = views.logs(asked.id, from_s=end_s - CHART_S[asked.window_s][0], to_s=end_s, limit=LINES)
     return NodeFacts(
         node, {one["id"]: one for one in snapshot["nodes"]}, {one["id"]: one for one in snapshot.get("groups", [])},
-        trend, traces, views.trace(chosen["trace_id"]) if chosen else None, lines,
+        trend, traces, views.trace(chosen["trace_id"]) if chosen else None, lines, _slos(views, asked),
     )  # fmt: skip
 
 
@@ -98,7 +101,13 @@ def path_facts(views: Views, asked: Asked, now_s: float) -> PathFacts | None:
     edge = next((one for one in snapshot["edges"] if one["id"] == asked.id), None)
     if edge is None:
         return None
-    return PathFacts(edge, {one["id"]: one for one in snapshot["nodes"]}, _trend(views, asked, edge, now_s))
+    around = {one["id"]: one for one in snapshot["nodes"]}
+    return PathFacts(edge, around, _trend(views, asked, edge, now_s), _slos(views, asked))
+
+
+def _slos(views: Views, asked: Asked) -> list[Json]:
+    """The SLOs of what is selected. They stand as of now, so a picture of the past has none."""
+    return about(views.slos(), asked.id) if asked.at_s is None else []
 
 
 def _traces(views: Views, node: Json, asked: Asked, end_s: float) -> list[Json]:

@@ -15,6 +15,7 @@ from app.web import sections
 from app.web.facts import Asked, NodeFacts, PathFacts, facts
 from app.web.language import spoken
 from app.web.signals import Charts, charts
+from app.web.slo_section import objectives
 from app.web.wording import UNKNOWN, Wording
 
 Parts = Sequence[Component | None]
@@ -59,6 +60,7 @@ class Panel:
             self._figures(node),
         ]
         below = [
+            objectives(known.slos, self._base, w),
             sections.neighbours("source", node["callers"], known.around, _calls, w),
             sections.neighbours("target", node["callees"], known.around, _time, w),
             sections.operations(node["operations"], w),
@@ -82,7 +84,8 @@ class Panel:
             html.Ul(links, className="ends"),
             _facts_list(self._path_figures(edge)),
         ]
-        return _content(above, charts(known.trend, edge, w), [sections.provenance(edge, w)])
+        below = [objectives(known.slos, self._base, w), sections.provenance(edge, w)]
+        return _content(above, charts(known.trend, edge, w), below)
 
     def _head(self, item: Json, name: str, about: str, origin: bool = False) -> html.Header:
         w = self._w

@@ -18,16 +18,35 @@ TROUBLE = (
 )  # fmt: skip
 
 
-def page(sources: list[Json], quality: Json, options: WebOptions, w: Wording) -> list[Component]:
+def page(
+    sources: list[Json], quality: Json, faults: list[Json], options: WebOptions, w: Wording
+) -> list[Component]:
     """The content of `/sources`."""
     nothing_yet = not any(source["state"] in ("ok", "degraded") for source in sources)
     return [
         html.Header([html.H1(w("sources.title")), html.P(_summary(sources, w), className="quiet")]),
         *([_first_step(options, w)] if nothing_yet else []),
         html.Div([_source(source, w) for source in sources], className="sources"),
+        *([_slo_faults(faults, w)] if faults else []),
         html.Section([html.H2(w("sources.quality")), html.P(w("sources.quality.about"), className="quiet"),
                       *_quality(quality, w)]),
     ]  # fmt: skip
+
+
+def _slo_faults(faults: list[Json], w: Wording) -> html.Section:
+    """What is wrong in the SLO documents, errors first, each with its file and line."""
+    ranked = sorted(faults, key=lambda one: one["level"] != "error")
+    lines = [
+        html.Li([
+            html.B(w("slo.fault." + one["level"]), className=one["level"]),
+            html.Code(f"{one['file']}:{one.get('line') or 1}"),
+            html.Span(": ".join(str(one[key]) for key in ("path", "message") if one.get(key))),
+        ])
+        for one in ranked
+    ]  # fmt: skip
+    loud = " errors" if ranked[0]["level"] == "error" else ""
+    text = html.P(w("slo.faults.text"), className="quiet")
+    return html.Section([html.H2(w("slo.faults", len(faults))), text, html.Ul(lines)], className="slo-faults" + loud)
 
 
 def _quality(quality: Json, w: Wording) -> list[Component]:
