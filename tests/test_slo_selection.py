@@ -144,3 +144,9 @@ def test_objectives_beyond_the_bound_are_listed_and_not_evaluated():
     found.add(*(call(NOW_S, work(Service("prod", "x", f"s{n}")), 1) for n in range(5)))
     assert len(found.ledger.plan.names) == 3
     assert [one.slo.name for one in found.ledger.overflow] == ["all:s3", "all:s4"]
+
+
+def test_users_have_no_default_objective():
+    """Whoever calls from outside is no service: nobody promises anything on their behalf, nor is anybody woken."""
+    found = books(defaults=DEFAULTS).add(call(NOW_S, path(USER, WEB), 10, 5), call(NOW_S, work(WEB), 10, 5))
+    assert found.ledger.plan.names == ("default-availability:web", "default-latency:web")

@@ -20,6 +20,7 @@ from app.engine.parts import Parts
 from app.engine.past import before, long_before, recent
 from app.engine.placement import Placement
 from app.engine.presence import Presence
+from app.engine.promised import Promised
 from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Moment, Rules
 from app.examples import assemble
 from app.intake import CHECKPOINT, Harvest
@@ -45,7 +46,7 @@ PAST_S = 15.0
 _log = structlog.get_logger("synoptic.engine")
 
 
-class Engine(Answers):
+class Engine(Answers, Promised):
     """Ticks in a thread of its own and answers questions from any other. See `app.views.Views`."""
 
     def __init__(self, parts: Parts, rules: Rules) -> None:
@@ -68,6 +69,7 @@ class Engine(Answers):
         self._pictures: dict[int, dict[str, Any]] = {}
         self._judging: Judging | None = None
         self._told: Told | None = None
+        self._ends = (None, [])
         self._listeners: list[Callable[[int], None]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)

@@ -77,6 +77,10 @@ class Failures:
 
     def originated_in(self, node: str) -> tuple[str, float] | None:
         """Where most of a node's failures began: the id among itself and what it calls with errors, and its share."""
+        return next(iter(self.origins(node, 1)), None)
+
+    def origins(self, node: str, most: int) -> list[tuple[str, float]]:
+        """Where a node's failures began, most first: (id, share) of itself and what it calls with errors."""
         reached, waiting = {node}, [node]
         while waiting:
             new = [callee for callee in self._callees.get(waiting.pop(), ()) if callee not in reached]
@@ -84,9 +88,9 @@ class Failures:
             waiting += new
         total = sum(self._began[n] for n in reached)
         if total <= 0:
-            return None
-        most = max(sorted(reached), key=self._began.__getitem__)
-        return most, self._began[most] / total
+            return []
+        dearest = sorted(reached, key=lambda n: (-self._began[n], n))[:most]
+        return [(n, self._began[n] / total) for n in dearest if self._began[n] > 0]
 
 
 def _began(data: dict[str, object]) -> float:

@@ -15,6 +15,7 @@ from app.engine.impact import Failures
 from app.slo.evaluator import Told, no_verdict
 from topology.health import Events, Evidence, Judgement, Objective, State, judge
 from topology.members import Members
+from topology.model import Kind
 from topology.slo.explaining import Origin
 
 
@@ -63,9 +64,10 @@ def _judge_nodes(graph: nx.DiGraph, members: Members, judging: Judging, objectiv
             origin = _origin(graph, failures, node) if verdict.state is not State.OK else None
             data["slo"] = verdict.slo
             data["judgement"] = Judgement(verdict.state, verdict.budget_left, _sentence(verdict.why, origin))
-        elif node in judging.told.beyond and node in numbers and data["calls"]:
-            data["judgement"] = _judged(graph, failures, judging, numbers[node], node, objective)
-        elif node in numbers and node not in judging.told.beyond:
+        elif node in judging.told.beyond or data["service"].kind in (Kind.USER, Kind.UNKNOWN):
+            if data["calls"]:
+                data["judgement"] = _judged(graph, failures, judging, numbers[node], node, objective)
+        elif node in numbers:
             data["slo"], data["judgement"] = None, Judgement(State.NO_DATA, None, no_verdict)
 
 
@@ -89,7 +91,7 @@ def _judge_paths(graph: nx.DiGraph, members: Members, judging: Judging, objectiv
 
 def _judged(graph: nx.DiGraph, failures: Failures, judging: Judging, number: int, node: str,
             objective: Objective) -> Judgement:
-    """The judgement of a node beyond the bound of objectives."""
+    """The judgement of a node beyond the bound of objectives, or of those who call."""
     evidence = judging.evidence("nodes", number)
     if evidence is None:
         return _common(objective)[1]

@@ -25,6 +25,7 @@ from topology.slo.explaining import Origin, unpromised, why
 from topology.slo.filling import AHEAD_S, fill
 from topology.slo.hours import remember
 from topology.slo.ledger import Ledger, Promises
+from topology.slo.objectives import Slo
 from topology.slo.remembered import from_bytes, to_bytes
 from topology.slo.selection import Concrete
 from topology.slo.states import Shown
@@ -38,8 +39,10 @@ _log = structlog.get_logger("synoptic.slo")
 
 @dataclass(frozen=True)
 class Told:
-    """Everything that was found at one moment; never changed afterwards."""
+    """Everything that was found at one moment; never changed afterwards. `ledger` is what it was found in, and goes on
+    counting."""
 
+    ledger: Ledger
     found: Standings
     alerts: Alerts
     shown: Shown
@@ -121,7 +124,7 @@ class Objectives:
         self._saturations, self._max_slos, self._settle_s = frozenset(saturations), max_slos, settle_s
         self.lock = threading.Lock()
         self.ledger = self._new()
-        self.told = Told(self.ledger.standings(0), Alerts(), Shown())
+        self.told = Told(self.ledger, self.ledger.standings(0), Alerts(), Shown())
         self.stale = False
         self._noted: tuple[object, ...] = ()
         self._sliced_s = 0.0
@@ -146,7 +149,7 @@ class Objectives:
                 alerts, shown = from_bytes(checkpoints[ALERTS])
         except MalformedInput as error:
             _log.error("alerts begin anew", why=str(error))
-        self.told = Told(self.told.found, alerts, shown)
+        self.told = Told(self.ledger, self.told.found, alerts, shown)
         self.refill(table, members, now_s, ())
 
     def refill(self, table: SeriesTable, members: Members, now_s: float, uncommitted: Sequence[RollupBatch]) -> None:
@@ -193,7 +196,7 @@ class Objectives:
             self.ledger.advance(now_s)
             found = self.ledger.standings()
         alerts, shown = alerted(found, self.told.alerts, self.told.shown, now_s)
-        self.told = Told(found, alerts, shown, _about(self.ledger.overflow))
+        self.told = Told(self.ledger, found, alerts, shown, _about(self.ledger.overflow))
         return self.told
 
     def at(self, at_s: float, new_members: Callable[[], Members]) -> Told:
@@ -201,12 +204,24 @@ class Objectives:
         evaluation at that moment alone gives: without what was held, and without waiting for an alert. Windows of a day
         and more begin at whole hours."""
         with self.lock:
+            ledger = self.ledger
             known = at_s - SIX_HOURS_S >= self.ledger.grid.minutes_from_s
             found = self.ledger.standings(at_s) if known else None
         if found is None:
             ledger = self._filled(SeriesTable(), new_members(), at_s, minutes_back_s=SIX_HOURS_S + 3600)
             found = ledger.standings(at_s)
-        return Told(found, *alerted(found, Alerts(), Shown(), at_s), self.told.beyond)
+        return Told(ledger, found, *alerted(found, Alerts(), Shown(), at_s), self.told.beyond)
+
+    def what_if(self, slo: Slo, new_members: Callable[[], Members], now_s: float) -> Ledger:
+        """A ledger of its own for one objective with another threshold, counted from what is stored."""
+        def new() -> Ledger:
+            return Ledger(Promises([slo], {}, self._facts, self._saturations, 1), self._ladder, self._settle_s)
+
+        return fill(new, self._store, SeriesTable(), new_members(), now_s)
+
+    def exact(self, threshold_us: int) -> bool:
+        """Whether calls are counted exactly by a threshold: it is a bound of the histograms."""
+        return threshold_us in self._ladder.bounds_us
 
     def unsaved(self) -> None:
         """What `checkpoints` gave last was not stored."""

@@ -55,10 +55,10 @@ def standings(grid: Grid, plan: Plan, at_s: float, closed_s: int, covered: Float
     """
     end_s = grid.border_s(at_s)
     starts = [np.full(len(plan.laid), end_s - window_s) for window_s in plan.windows_s]
-    sums = [_counted(grid, plan, start, end_s, closed_s) for start in starts]
+    sums = [counted(grid, plan, start, end_s, closed_s) for start in starts]
     good, total = (np.stack(column) for column in zip(*sums, strict=True)) if sums else (np.empty((0, 0)),) * 2
     begins, ends = _bounds(plan, end_s)
-    period_good, period_total = _counted(grid, plan, begins, end_s, closed_s)
+    period_good, period_total = counted(grid, plan, begins, end_s, closed_s)
     expected = _expected(plan, period_total, total, begins, ends)
     spare = left(period_good, period_total, plan.allowed, expected)
     burning = burn(good, total, plan.allowed)
@@ -85,8 +85,8 @@ def _period(period: Period, end_s: int) -> tuple[int, int]:
     return int(start_s // HOUR_S) * HOUR_S if period.length_s >= DAY_S else int(start_s), int(until_s)
 
 
-def _counted(grid: Grid, plan: Plan, starts: Ints, end_s: int, closed_s: int) -> Counts:
-    """Good and total of every objective from its start on."""
+def counted(grid: Grid, plan: Plan, starts: Ints, end_s: int, closed_s: int) -> Counts:
+    """Good and total of every objective from its start (one each) to an end; see `standings` for `closed_s`."""
     good, total = np.empty(len(plan.parts)), np.empty(len(plan.parts))
     slots = np.zeros(len(plan.laid))
     for start_s in np.unique(starts).tolist():

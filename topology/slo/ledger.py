@@ -4,7 +4,7 @@ filled from the store for a moment of the past. Both count in the same way."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -82,6 +82,12 @@ class Ledger:
         self.derivation = Derivation(self.plan, self.rows, old.closed_s, old.settle_s)
         self.derivation.inherit(old)
         return not self.rows.about_since(before) & counted
+
+    def alone(self, slo: Slo) -> Plan | None:
+        """The plan of one of the objectives by itself, or of one that counts the same (with another target); None when
+        none has its name."""
+        found = next((one for one in self.plan.concretes if one.slo.name == slo.name), None)
+        return None if found is None else lay_out((replace(found, slo=slo),), self.rows, self._kept)
 
     def renumber(self, members: Members, keys: Sequence[SeriesKey]) -> None:
         """The series have other numbers; what they count in is the same."""

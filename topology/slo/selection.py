@@ -32,6 +32,8 @@ Facts = Callable[[Service], Mapping[str, str]]
 """What a house says of a service, beside its name, namespace, environment and kind: domain, layer, owner, class..."""
 PERCENTILES = {Measure.P50_MS: 0.5, Measure.P95_MS: 0.95, Measure.P99_MS: 0.99}
 ERROR_LEVELS = ("error", "fatal")
+_PEOPLE = (Kind.USER, Kind.UNKNOWN)
+"""Nobody promises anything on behalf of those who call: their calls are judged where they arrive."""
 
 
 class What(StrEnum):
@@ -152,14 +154,14 @@ class Known:
 
 
 def spread(slos: Iterable[Slo], defaults: Mapping[str, tuple[Slo, ...]], known: Known) -> list[Concrete]:
-    """Every objective over what is known, then the default ones of every node that has none of its own.
+    """Every objective over what is known, then the default ones of every node that has none of its own and is no user.
 
     A pattern stands once for every service or path that fits, named `name:service`; where two that fit have the same
     name, the one whose id comes later is named by its id. `defaults` are patterns by class, "" for nodes without one.
     """
     own = [one for written in slos for one in _spread(written, known)]
     judged = {node for one in own for node in one.nodes}
-    bare = [service for service in known.nodes if service.id not in judged]
+    bare = [service for service in known.nodes if service.id not in judged and service.kind not in _PEOPLE]
     return own + list(_defaults(bare, defaults, known))
 
 
@@ -316,7 +318,7 @@ def _work_of(service: Service, root: bool, known: Known) -> tuple[What, ...]:
         return (What.ROOT,) if service.id in known.roots else ()
     if service.kind is Kind.SERVICE:
         return (What.WORK,)
-    return (What.CALLED, What.CALLING) if service.kind in (Kind.USER, Kind.UNKNOWN) else (What.CALLED,)
+    return (What.CALLED, What.CALLING) if service.kind in _PEOPLE else (What.CALLED,)
 
 
 def _measured(threshold: Threshold, known: Known) -> tuple[Pair, ...]:
