@@ -54,7 +54,7 @@ def read_windows(value: object) -> tuple[Windows, list[Finding]]:
     periods = place.at("periods")
     if not place.fields(("periods",), required=("periods",)) or periods.absent:
         return Windows(), findings
-    if not isinstance(periods.value, Mapping) or not periods.value:
+    if not isinstance(periods.value, dict) or not periods.value:
         periods.fault("type", "a mapping from periods to their rules")
         return Windows(), findings
     pairs: dict[int, tuple[Pair, ...]] = {}

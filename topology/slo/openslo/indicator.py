@@ -127,7 +127,7 @@ class _Metric:
         if not source.fields(("metricSourceRef", "type", "spec"), required=("spec",)):
             return None
         spec = source.at("spec")
-        if not spec.absent and (not isinstance(spec.value, Mapping) or not spec.value):
+        if not spec.absent and (not isinstance(spec.value, dict) or not spec.value):
             spec.fault("type", "a mapping with at least one field")
             return None
         kind = _type(source, types)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from topology.slo.objectives import BurnCondition
@@ -162,7 +162,7 @@ def _target(place: Place, known: Library) -> None:
 
 def _is_reference(place: Place, key: str) -> bool:
     """Whether the object is referred to; notes a reference with an object beside it."""
-    if not isinstance(place.value, Mapping) or key not in place.value:
+    if not isinstance(place.value, dict) or key not in place.value:
         return False
     if place.at(key).absent:
         place.at(key).fault("required", "a name")

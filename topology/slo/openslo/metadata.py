@@ -71,7 +71,7 @@ def _annotations(place: Place) -> dict[str, str]:
 def _entries(place: Place, pattern: re.Pattern[str] | None) -> list[Place]:
     if place.absent:
         return []
-    if not isinstance(place.value, Mapping):
+    if not isinstance(place.value, dict):
         place.fault("type", "a mapping")
         return []
     good = [key for key in place.value if isinstance(key, str) and (pattern is None or pattern.fullmatch(key))]

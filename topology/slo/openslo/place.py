@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 Path = tuple[str | int, ...]
 MOST_DIGITS = 30
@@ -26,8 +27,7 @@ class Finding:
     warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A value and where it stands; `findings` is shared by all places of one reading."""
 
     value: object
@@ -38,7 +38,7 @@ class Place:
     def at(self, key: str | int) -> Place:
         """The place below; its value is None where there is nothing."""
         below: object = None
-        if isinstance(self.value, Mapping):
+        if isinstance(self.value, dict):
             below = self.value.get(key)
         elif isinstance(self.value, list) and isinstance(key, int) and key < len(self.value):
             below = self.value[key]
@@ -59,7 +59,7 @@ class Place:
 
     def fields(self, known: Iterable[str], required: Iterable[str] = ()) -> bool:
         """Whether this is a mapping; notes what is not known in it and what is missing."""
-        if not isinstance(self.value, Mapping):
+        if not isinstance(self.value, dict):
             self.fault("type", "a mapping")
             return False
         words = list(known)
@@ -158,7 +158,7 @@ def shown(raw: object) -> str:
         return "nothing"
     if isinstance(raw, bool):
         return "true" if raw else "false"
-    if isinstance(raw, Mapping):
+    if isinstance(raw, dict):
         return "a mapping" if raw else "an empty mapping"
     if isinstance(raw, list | tuple):
         return "a list" if raw else "an empty list"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -151,7 +150,7 @@ def _named(place: Place, key: str) -> Services | None:
 
 
 def _match(place: Place) -> Services | None:
-    if not place.fields(FACTS) or not isinstance(place.value, Mapping):
+    if not place.fields(FACTS) or not isinstance(place.value, dict):
         return None
     found = {key: place.at(key).text() for key in FACTS if not place.at(key).absent}
     return Services(match=found) if all(found.values()) else None
