@@ -119,7 +119,7 @@ class Ours:
         self._add(self.now_s, 10)
         counted_s = time.process_time()
         self.now_s += 10
-        self.state = alerted(self.ledger.standings(), *self.state)
+        self.state = alerted(self.ledger.standings(), *self.state, self.now_s)
         return (counted_s - begun_s) * 1e3, (time.process_time() - counted_s) * 1e3
 
     def alerts(self) -> dict[str, int]:
