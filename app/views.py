@@ -81,8 +81,10 @@ class Views(Protocol):
 
     def slo_what_if(self, name: str, target: str | None, threshold_ms: float | None) -> Json | None:
         """What the last 30 days would have given with another target or threshold: `target`, `threshold_ms`, `good`,
-        `total`, `ratio`, `budget_left`, `alerts` (number by severity), `exact`, `note`. None when there is no such SLO;
-        ValueError for a target that is not between 0 and 1 or a threshold where nothing is timed."""
+        `total`, `ratio`, `budget_left`, `alerts` (number by severity), `exact`, `note` in English, and `notes`, the
+        same as words that the pages translate: hours (alerts older than three days are counted by the hour), stored
+        (counted from what is stored), bounds (the threshold is no bound of the ladder). None when there is no such
+        SLO; ValueError for a target that is not between 0 and 1 or a threshold where nothing is timed."""
         ...
 
     def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None,

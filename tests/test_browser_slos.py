@@ -1,69 +1,24 @@
-"""The pages of SLOs in a real browser: a long list that stays smooth, one SLO with its budget, a past map."""
+"""The list of SLOs in a real browser: long, smooth, sorted, found in, and true without moving the reader."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
-import slo_entries
-from browsing import Visitor, drawn, eventually, panel, title, visiting
+from browsing import Visitor, drawn, eventually, visiting
 from playwright.sync_api import Browser, Page, expect
-from slo_entries import AT_S, GROUPS, entry, many
-from snapshots import Shelf
-from web_server import serving
-
-from app.web import WebOptions
+from slo_entries import entry, many
+from slo_house import FAULTS, HOSTILE, SLOS, House, house, listed, names, row
 
 pytestmark = pytest.mark.browser
 
-HOSTILE = '<img src=x onerror="alert(1)">'
 LATIN = re.compile(r"[A-Za-z]{3,}")
 TECHNICAL = {
     "Synoptic", "SLO", "CSV", "UTC", "OpenSLO", "health", "burning", "budget", "ledger", "orders", "web", "mail",
     "availability", "latency", "img", "src", "onerror", "alert", "config", "slos", "bank", "yaml", "What", "customers",
     "feel", "when", "they", "pay", "shop",
 }  # fmt: skip
-SLOS = [
-    entry("ledger-availability", "burning", domain="accounts", group=GROUPS["accounts"]),
-    entry("web-availability", budget_left=0.8), entry("mail-availability", "no_data", default=True),
-    entry("orders-latency", "at_risk", kind="latency", threshold_ms=250.0, title={"en": "within 250 ms",
-                                                                                  "zh": "250 毫秒内"}),
-    entry("shop/a:b", "exhausted", title=HOSTILE, service="prod/bank/shop"),
-]  # fmt: skip
-FAULTS = [
-    {"file": "bank.yaml", "line": 14, "path": "spec.objectives[0].target", "rule": "target", "level": "error",
-     "message": "expected a number between 0 and 1, found 99.9"},
-    {"file": "cards.yaml", "line": 3, "path": "metadata.name", "rule": "name", "level": "warning", "message": HOSTILE},
-]  # fmt: skip
-VISIBLE = """() => { const box = document.querySelector(".g-scroll").getBoundingClientRect();
-  return [...document.querySelectorAll(".g-row")].filter((row) => { const { y } = row.getBoundingClientRect();
-    return y >= box.y + 40 && y < box.y + box.height }).sort((a, b) => a.getBoundingClientRect().y -
-    b.getBoundingClientRect().y).map((row) => row.dataset.key) }"""
-
-
-class House:
-    """A web side over fixed SLOs, whose clock a test moves."""
-
-    def __init__(self, shelf: Shelf, base: str = "/") -> None:
-        self.shelf, self.base, self.now_s = shelf, base, AT_S
-        self.origin = ""
-
-    def later(self, page: Page) -> None:
-        """Time goes on, and the page looks again at once instead of in ten seconds."""
-        self.now_s += 20
-        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-
-
-@contextmanager
-def house(slos: list[Any], base: str = "/", faults: list[Any] | None = None) -> Iterator[House]:
-    """A running house."""
-    made = House(Shelf(slos=slos, faults=faults or []), base)
-    with serving(made.shelf, WebOptions(base_path=base), clock=lambda: made.now_s) as client:
-        made.origin = str(client.base_url).rstrip("/")
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -92,23 +47,6 @@ def guest(browser: Browser, large: House) -> Iterator[Visitor]:
     """Somebody who looks at the many SLOs."""
     with visiting(browser, large.origin) as visitor:
         yield visitor
-
-
-def names(page: Page) -> list[str]:
-    """The SLOs in view, from top to bottom."""
-    found: list[str] = page.evaluate(VISIBLE)
-    return found
-
-
-def listed(page: Page) -> Page:
-    """Waits until the list has rows; the page."""
-    page.locator(".g-row").first.wait_for()
-    return page
-
-
-def row(page: Page, name: str) -> Any:
-    """The row of an SLO."""
-    return page.locator(f".g-row[data-key='{name}']")
 
 
 def test_the_list_says_state_budget_and_burn_in_words(visitor: Visitor) -> None:
@@ -180,99 +118,6 @@ def test_the_keyboard_reaches_an_slo_and_comes_back(visitor: Visitor) -> None:
     expect(row(page, "orders-latency")).to_be_focused()
     page.go_back()
     expect(page.locator(".one h1")).to_have_text("orders · within 250 ms")
-
-
-def test_one_slo_explains_itself(visitor: Visitor) -> None:
-    """State, sentence, figures, budget over time, burn of each rule with its threshold, alerts, and the document."""
-    page = visitor.open("/slos/ledger-availability", permissions=["clipboard-read", "clipboard-write"])
-    one = page.locator(".one")
-    expect(one.locator(".why")).to_contain_text("Burning: 3.2 % of calls failed")
-    expect(one.locator(".top p")).to_have_text("burning · 99.9 % · 30 d, rolling · occurrences · ledger-availability")
-    facts = one.locator(".slo-facts").inner_text()
-    for words in ("41 %", "18 h 27 min", "99.941 % of 99.9 %", "1,000,000", "98 %", "590 / 1,000"):
-        assert words in facts
-    expect(one.locator(".js-plotly-plot")).to_have_count(5)
-    assert one.locator(".burns figcaption").all_inner_texts()[0].split("\n") == [
-        "1 h and 5 min", "page from 14.4x", "16x · 40x",
-    ]  # fmt: skip
-    expect(one.locator(".alerts tbody tr")).to_have_count(4)
-    expect(one.locator(".alerts tbody tr").first).to_contain_text("24 min, still firing")
-    expect(one.locator("pre")).to_contain_text("name: ledger-availability")
-    one.locator(".copy-text").click()
-    eventually(lambda: page.evaluate("navigator.clipboard.readText()").startswith("apiVersion: openslo/v1"), True)
-    one.locator("[data-range='7d']").click()
-    expect(one.locator("[data-range='7d']")).to_have_attribute("aria-pressed", "true")
-
-
-def test_what_spent_the_budget_leads_to_the_map_of_that_moment(small: House, visitor: Visitor) -> None:
-    """The dearest interval is a link to a past map, which says as of when, stands still, and leads back to now."""
-    page = visitor.open("/slos/ledger-availability")
-    dearest = page.locator(".spent:not(.alerts) tbody tr")
-    expect(dearest).to_have_count(10)
-    expect(dearest.nth(1)).to_contain_text("ledger-db 94 %")
-    dearest.nth(1).get_by_role("link", name="2025-12-23").click()
-    drawn(page)
-    past = page.locator(".past")
-    expect(past).to_contain_text("As of 2025-12-23 09:00:00 UTC")
-    expect(page.locator(".live")).to_have_text("Past")
-    expect(title(page)).to_have_text("ledger")
-    asked = AT_S - 9 * slo_entries.DAY_S + 3600
-    assert {one[2] for one in small.shelf.asked if one[0] in ("snapshot", "service")} >= {asked}
-    past.get_by_role("button", name="Back to now").click()
-    expect(past).to_be_hidden()
-    expect(page.locator(".live")).to_have_text("Live")
-    page.go_back()
-    expect(past).to_be_visible()
-
-
-def test_the_panel_of_a_service_lists_its_slos(small: House, visitor: Visitor) -> None:
-    """A selected service shows its SLOs with budget, burn by pair and coverage, each a link to its page."""
-    page = drawn(visitor.open("/?select=prod/bank/ledger"))
-    line = panel(page).locator(".slos tbody tr")
-    expect(line).to_have_count(1)
-    for words in ("answered without error", "99.9 % · 30 d · Coverage 98 %", "41 %", "16x", "40x"):
-        expect(line).to_contain_text(words)
-    expect(line.locator(".fires.page")).to_have_text("16x")
-    line.get_by_role("link").click()
-    expect(page.locator(".one h1")).to_have_text("ledger · answered without error")
-
-
-def test_sources_name_the_faults_of_slo_documents(browser: Browser) -> None:
-    """The page of the sources lists what is wrong in the documents, by file and line, as text."""
-    with house(SLOS, faults=FAULTS) as home, visiting(browser, home.origin) as visitor:
-        page = visitor.open("/sources")
-        expect(page.locator(".slo-faults li").first).to_contain_text("bank.yaml:14")
-        expect(page.locator(".slo-faults li").nth(1)).to_contain_text(HOSTILE)
-        assert page.locator("[onerror]").count() == 0
-
-
-def test_what_if_moves_the_target(visitor: Visitor) -> None:
-    """Another target gives another budget over the same counts; nonsense is named; a threshold can be moved too."""
-    page = visitor.open("/slos/orders-latency")
-    trial = page.locator(".trial")
-    expect(trial).to_contain_text("17 %")
-    page.get_by_role("textbox", name="Target").fill("99.95")
-    expect(trial.locator("tr", has_text="Budget left").locator("td").nth(1)).to_have_text("−66 %")
-    page.get_by_role("textbox", name="Target").fill("101")
-    expect(page.locator(".what-if [role=status]")).to_contain_text("above 0 and below 100")
-    page.get_by_role("button", name="Reset").click()
-    page.get_by_role("textbox", name="Threshold").fill("500")
-    expect(trial.locator("tr", has_text="Threshold").locator("td").nth(1)).to_have_text("500 ms")
-    expect(page.locator(".what-if [role=status]")).to_contain_text("approximate")
-
-
-def test_a_name_may_hold_anything_and_stays_text(visitor: Visitor) -> None:
-    """An SLO with a slash and a colon in its name has its address; markup in its title is shown, not run."""
-    page = listed(visitor.open("/slos"))
-    row(page, "shop/a:b").click()
-    expect(page.locator(".one h1")).to_have_text(f"shop · {HOSTILE}")
-    assert page.url.endswith("/slos/shop%2Fa%3Ab")
-    page.reload()
-    expect(page.locator(".one h1")).to_have_text(f"shop · {HOSTILE}")
-    assert page.locator("[onerror], [src=x]").count() == 0
-    page.goto(visitor.origin + "/slos/nobody")
-    expect(page.locator(".one h1")).to_have_text("nobody")
-    expect(page.locator(".one .why")).to_contain_text("Nobody has written an SLO of this name")
 
 
 def test_five_thousand_rows_are_few_elements(guest: Visitor) -> None:
@@ -396,15 +241,3 @@ def test_a_server_that_goes_away_is_said(browser: Browser) -> None:
         home.later(page)
         expect(page.locator(".slo-top p")).not_to_contain_text("does not answer")
         assert visitor.watch.forgive("ERR_FAILED") >= 1
-
-
-def test_the_other_theme_redraws_the_charts(visitor: Visitor) -> None:
-    """Switching to light changes the colours of the figures too, without a reload."""
-    page = visitor.open("/slos/ledger-availability")
-    stroke = "() => document.querySelectorAll('#slo-budget .js-line')[1]?.style.stroke"
-    eventually(lambda: bool(page.evaluate(stroke)), True)
-    dark = page.evaluate(stroke)
-    page.evaluate("() => { window.notReloaded = true }")
-    page.get_by_role("button", name="Dark or light").click()
-    eventually(lambda: page.evaluate(stroke) not in (None, dark), True)
-    assert page.evaluate("window.notReloaded") is True

@@ -18,7 +18,8 @@ from app.web import sources, traces, viewer
 from app.web.panel import Panel
 from app.web.sections import data
 from app.web.shells import LANG_TAGS, Shells
-from app.web.slo_page import SloParts, slo_facts, slo_parts
+from app.web.slo_facts import slo_facts
+from app.web.slo_page import SloParts, slo_parts
 from app.web.wording import Wording
 
 PAGES = re.compile(r"/sources|/traces/([0-9A-Za-z]{1,64})|(/slos)(?:/(.+))?")
@@ -122,7 +123,7 @@ class Browse:
 
     def _slos(self, name: str) -> list[Component]:
         """The host of the list, and the frame of the one that is chosen."""
-        parts = self._slo(name, "1d") if name else SloParts([], {}, {}, [], [], [], "")
+        parts = self._slo(name, "") if name else SloParts([], {}, {}, [], [], [], "")
         slots = {"head": parts.head, "charts": parts.charts, "below": parts.below, "still": parts.still}
         frame = html.Div([html.Div(content, id=f"slo-{slot}") for slot, content in slots.items()], className="one")
         return [

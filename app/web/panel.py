@@ -16,6 +16,7 @@ from app.web.facts import Asked, NodeFacts, PathFacts, facts
 from app.web.language import spoken
 from app.web.signals import Charts, charts
 from app.web.slo_section import objectives
+from app.web.slo_words import left
 from app.web.wording import UNKNOWN, Wording
 
 Parts = Sequence[Component | None]
@@ -121,7 +122,7 @@ class Panel:
         w = self._w
         runbook = sections.safe_link(w("panel.runbook"), node.get("runbook"))
         rows: list[tuple[str, Component | str]] = [
-            (w("panel.budget"), w.share(node.get("budget_left"))),
+            (w("panel.budget"), left(node.get("budget_left"), w)),
             (w("panel.p50_p99"), f"{w.millis(node['p50_ms'])} / {w.millis(node['p99_ms'])}"),
         ]
         if node["kind"] == "service":  # of a store or a user only their callers or callees tell

@@ -14,8 +14,12 @@ from app.figures import FONT, TOKENS, faded
 BUDGET_PX = 300
 BURN_PX = 92
 LEAST_BURN = 1.2
+LOWEST = -1.0
+"""Where the scale of the budget ends at the latest: below, only the figure is written."""
 ROOM = 1.12
 SPANS = {"page": "burning", "ticket": "at_risk"}
+BANDS = {"ticket": 0.16, "page": 0.24}
+"""How strongly alerts stand behind the budget, the louder ones on top."""
 Value = float | None
 
 
@@ -67,8 +71,12 @@ def budget_figure(tale: BudgetTale, theme: str, zone: tzinfo = UTC) -> go.Figure
         fillcolor=faded(tone, 0.10), line={"color": tone, "width": 2}, hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     known = [(time, left) for time, left in zip(when, tale.left, strict=True) if left is not None]
-    if known:
+    if known and known[-1][1] >= LOWEST:
         _now(figure, known[-1], tale, tone, zone)
+    elif known:
+        font = {**_ticks(colours), "color": colours["text"]}
+        figure.add_annotation(x=known[-1][0], y=LOWEST, text=f"↓ {_percent(known[-1][1])}", showarrow=False,
+                              xanchor="right", yanchor="bottom", font=font)  # fmt: skip
     return figure
 
 
@@ -101,10 +109,22 @@ def burn_figure(tale: BurnTale, theme: str, zone: tzinfo = UTC) -> go.Figure:
 
 
 def _bands(figure: go.Figure, spans: Sequence[Span], colours: dict[str, str], zone: tzinfo) -> None:
-    for span in spans:
-        start, end = _local([span.from_s, span.to_s], zone)
-        tone = colours[SPANS.get(span.severity, "at_risk")]
-        figure.add_vrect(x0=start, x1=end, fillcolor=tone, opacity=0.28, line={"width": 1, "color": tone})
+    for severity, opacity in BANDS.items():
+        tone = colours[SPANS[severity]]
+        for from_s, to_s in merged([(span.from_s, span.to_s) for span in spans if span.severity == severity]):
+            start, end = _local([from_s, to_s], zone)
+            figure.add_vrect(x0=start, x1=end, fillcolor=tone, opacity=opacity, line={"width": 1, "color": tone})
+
+
+def merged(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The same time as spans that do not overlap, in order."""
+    found: list[tuple[float, float]] = []
+    for from_s, to_s in sorted(spans):
+        if found and from_s <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], to_s)
+        else:
+            found.append((from_s, to_s))
+    return found
 
 
 def _local(times_s: Sequence[float], zone: tzinfo) -> list[datetime]:
@@ -113,7 +133,7 @@ def _local(times_s: Sequence[float], zone: tzinfo) -> list[datetime]:
 
 def _layout(colours: dict[str, str], height: int, when: Sequence[datetime], tale: BudgetTale) -> go.Layout:
     known = [value for value in tale.left if value is not None]
-    low = min(0.0, *known) if known else 0.0
+    low = max(LOWEST, min(0.0, *known)) if known else 0.0
     marks = _marks(low)
     up = {
         "range": [low - 0.02 if low else 0.0, 1.02], "tickvals": marks, "ticktext": [_percent(mark) for mark in marks],
@@ -125,10 +145,9 @@ def _layout(colours: dict[str, str], height: int, when: Sequence[datetime], tale
 
 
 def _marks(low: float) -> list[float]:
-    """The lines of the scale: quarters of the budget, and below nothing wider ones down to the lowest value."""
-    step = next(step for step in (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, 1e9) if low >= -4 * step)
-    below = [-step * i for i in range(1, int(-low / step) + 1)]
-    return [*reversed(below), 0.0, *([0.25] if low > -1 else []), 0.5, *([0.75] if low > -1 else []), 1.0]
+    """The lines of the scale: quarters of the budget, or halves where much of it is overspent."""
+    step = 0.25 if low > -0.5 else 0.5
+    return [place * step for place in range(-int(-low / step), int(1 / step) + 1)]
 
 
 def _percent(value: float) -> str:

@@ -11,53 +11,20 @@ import yaml
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from app.views import Json, Views
+from app.views import Json
 from app.web import sections, viewer
 from app.web.language import spoken
 from app.web.moments import rfc3339
 from app.web.sections import data
+from app.web.slo_facts import RANGES, SloFacts
 from app.web.slo_figures import BudgetTale, BurnTale, Span, budget_figure, burn_figure
-from app.web.slo_words import burn, left, length_s, percent_of, subject_of, title_of, window_word
+from app.web.slo_words import burn, left, percent_of, subject_of, title_of, window_word
 from app.web.wording import UNKNOWN, Wording
 
-RANGES = {"6h": (21_600, 120), "1d": (86_400, 600), "7d": (604_800, 3600), "30d": (2_592_000, 14_400)}
-"""What the charts of the burn may show: how much time, in what steps."""
-BUDGET_STEPS = 240
-SPENDERS = 10
 MOST_PAST_ALERTS = 12
 SOON = 0.25
-"""Which part of the period the pace is drawn ahead for."""
+"""The pace is drawn ahead for this part of the time that is shown."""
 CONFIG: Any = {"displayModeBar": False, "responsive": True, "showTips": False}
-
-
-@dataclass(frozen=True, slots=True)
-class SloFacts:
-    """Everything the page says about one SLO. `nodes` maps ids to the nodes of the newest snapshot."""
-
-    slo: Json
-    period: Json
-    recent: Json
-    spenders: list[Json]
-    nodes: Mapping[str, Json]
-    now_s: float
-    range: str
-
-
-def slo_facts(views: Views, name: str, chosen: str, now_s: float) -> SloFacts | None:
-    """What is known of an SLO; None when there is none of this name. Blocking: call it in a thread."""
-    slo = views.slo(name)
-    if slo is None:
-        return None
-    range_ = chosen if chosen in RANGES else "1d"
-    span_s, step_s = RANGES[range_]
-    period_s = length_s(slo["window"])
-    coarse_s = max(60, period_s // BUDGET_STEPS // 60 * 60)
-    period = views.slo_history(name, now_s - period_s, now_s, coarse_s)
-    recent = views.slo_history(name, now_s - span_s, now_s, step_s)
-    nodes = {node["id"]: node for node in views.snapshot()["nodes"]}
-    nothing: Json = {"times": [], "budget_left": [], "ideal": [], "burn": {}}
-    return SloFacts(slo, period or nothing, recent or nothing, views.slo_spenders(name, SPENDERS) or [], nodes, now_s,
-                    range_)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +118,12 @@ def _events(slo: Json, w: Wording) -> str:
 
 
 def _allowed(slo: Json) -> str:
-    """Bad events against those that the target allows of what came."""
+    """Bad events against the budget: what the engine's share of it says, since a default's budget is a projection."""
     if not slo["total"]:
         return UNKNOWN
-    allowed = (1 - float(slo["target"])) * slo["total"]
-    return f"{_count(slo['total'] - slo['good'])} / {_count(allowed)}"
+    bad, spent = slo["total"] - slo["good"], 1 - (1.0 if slo["budget_left"] is None else slo["budget_left"])
+    allowed = bad / spent if bad and spent > 0 else (1 - float(slo["target"])) * slo["total"]
+    return f"{_count(bad)} / {_count(allowed)}"
 
 
 def _count(value: float) -> str:
@@ -181,7 +149,7 @@ def _tale(known: SloFacts, w: Wording) -> BudgetTale:
     spans = [Span(one["severity"], max(first_s, one["since"]), one["until"] or known.now_s)
              for one in slo.get("alert_history") or () if (one["until"] or known.now_s) > first_s]  # fmt: skip
     in_s = slo.get("exhausted_in_s")
-    soon = in_s is not None and in_s < length_s(slo["window"]) * SOON
+    soon = in_s is not None and in_s < (known.now_s - first_s) * SOON
     words = [left(value, w) for value in columns["budget_left"]]
     return BudgetTale(columns["times"], columns["budget_left"], columns["ideal"], words, slo["state"], spans,
                       known.now_s + in_s if soon and in_s is not None else None)  # fmt: skip

@@ -16,6 +16,8 @@ import { openStream } from "./stream.mjs";
 import { lang, loadWords, t, textOf } from "./words.mjs";
 
 const BEAT_MS = 1000, FIND_WAIT_MS = 120;
+/** Room around the map: above it stand the headline, and the band of a past picture. */
+const INSET = { now: [52, 18, 14, 18], past: [98, 18, 14, 18] };
 
 class Browse {
   preferences = readPreferences();
@@ -70,6 +72,7 @@ class Browse {
     this.stream?.close();
     this.stream = null;
     this.past.show(at);
+    this.stage.map.set({ inset: INSET[at === null ? "now" : "past"] });
     this.setProps("view", this.viewData());
     if (at === null) this.stream = openStream({ url: this.url, onData: (snapshot, change) => this.show(snapshot, change), onState: (state, wait) => this.heard(state, wait) });
     else this.recall(at);
@@ -78,6 +81,7 @@ class Browse {
     const { stage } = this, same = () => this.stage === stage && secondsOf(this.state.at) === at;
     this.live = "past";
     stage.host.classList.remove("lost");
+    this.beat();
     try {
       const { snapshot, change } = await loadPast(apiPath(), this.state.window, at);
       if (same()) this.show(snapshot, change);

@@ -14,7 +14,6 @@ export function buildStage(host, app) {
   const table = new TableTwin({ select: (id, what) => app.select(id, what), close: () => app.table() });
   const footer = buildFooter({ state: (s) => app.apply({ find: app.state.find === `health:${s}` ? "" : `health:${s}` }) });
   const area = el("div", { class: "area" }, says, map, hidden, table.node);
-  map.set({ inset: [52, 18, 14, 18] });
   footer.node.lastElementChild.before(buildTools(map, app));
   host.append(area, footer.node);
   const notice = buildNotice(area);

@@ -23,7 +23,7 @@ class SloPage {
   rows = new Rows();
   closed = new Set();
   state = readState();
-  range = "1d";
+  range = "";
 
   constructor(host, frame, setProps) {
     Object.assign(this, { host, frame, setProps });

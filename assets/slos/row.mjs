@@ -1,6 +1,6 @@
 // One SLO as a row: its sign, what it promises, the strip of 30 days, the budget, the burn of every pair of windows.
 import { badgeOf, el, iconOf, svg } from "../map/dom.mjs";
-import { duration, stateWord, t, UNKNOWN } from "../map/words.mjs";
+import { duration, share, stateWord, t, UNKNOWN } from "../map/words.mjs";
 import { PAIRS } from "./model.mjs";
 import { burn, left, percentOf, said, windowWord } from "./words.mjs";
 
@@ -9,7 +9,7 @@ const STRIP = { w: 128, h: 26 };  // stretched to its cell; strokes keep their w
 /** Columns from the most to the least needed: `width` in the grid, `from` which width of the list on. */
 export const COLUMNS = [
   { key: "state", width: "34px", from: 0, down: true, show: (row) => badgeOf(row.state, 18) },
-  { key: "name", width: "minmax(150px, 1.1fr)", from: 0, show: (row, link) => [link(row), el("small", {}, `${said(row.title)} · ${stateWord(row.state)}`)] },
+  { key: "name", width: "minmax(150px, 1.1fr)", from: 0, show: (row, link) => [link(row), el("small", {}, `${stateWord(row.state)} · ${said(row.title)}`)] },
   { key: "domain", width: "minmax(110px, 0.5fr)", from: 1400, show: (row) => said(row.group) || row.domain || UNKNOWN },
   { key: "target", width: "136px", from: 560, number: true, down: true, show: (row) => [percentOf(row.target), el("small", {}, `${windowWord(row.window)} · ${t("slo.method." + row.method)}`)] },
   { key: "strip", width: "minmax(120px, 0.9fr)", from: 760, down: true, show: (row) => strip(row) },
@@ -54,7 +54,7 @@ function spent(row) {
   if (row.budget_left !== null && row.budget_left <= 0) return stateWord("exhausted");
   return row.exhausted_in_s == null ? UNKNOWN : duration(row.exhausted_in_s);
 }
-const coverage = (row) => (row.coverage == null ? UNKNOWN : [`${Math.round(row.coverage * 100)} %`, row.default && el("small", {}, t("slo.default"))]);
+const coverage = (row) => (row.coverage == null ? UNKNOWN : [share(row.coverage), row.default && el("small", {}, t("slo.default"))]);
 
 /** The heading of a domain: its name, and how many SLOs are in which state. */
 export function groupHead({ domain, members, open }, title) {

@@ -23,7 +23,7 @@ export function fill(host) {
     if (mine !== turn) return;
     if (found.detail) { says.textContent = found.detail; return; }
     now ??= query.size ? await answer(name, new URLSearchParams()) : found;
-    says.textContent = [found.exact === false ? t("slo.what_if.about") : "", found.note].filter(Boolean).join(" ");
+    says.textContent = found.notes ? found.notes.map((note) => t("slo.note." + note)).join(" ") : [found.exact === false ? t("slo.note.bounds") : "", found.note].filter(Boolean).join(" ");
     rows.replaceChildren(...table(now, found, query.size > 0));
   }
   for (const one of [share, limit].filter(Boolean)) one.box.addEventListener("input", later);
