@@ -16,7 +16,7 @@ from slo_ledger import LADDER, LEDGER, MONTH, NOW_S, ORDERS, WEB, Books, Call, c
 from topology.members import Members
 from topology.model import GaugeKey, LogKey
 from topology.rollup import SeriesTable
-from topology.slo.filling import fill
+from topology.slo.filling import complete, fill
 from topology.slo.hours import remember, restore
 from topology.slo.ledger import Promises
 from topology.slo.objectives import (
@@ -315,3 +315,25 @@ def test_no_calls_are_not_known_and_covered_by_nothing():
     assert np.isnan([told["ratio"], told["left"], *told["burn"].values()]).all()
     assert (told["good"], told["total"], told["coverage"]) == (0, 0, 0)
     assert restore(found.ledger, b"") is None
+
+
+@settings(max_examples=10, deadline=None, phases=QUICK)
+@given(traffic, st.integers(0, 30))
+def test_objective_that_comes_later_knows_the_past(told, stored):
+    """An objective that is written while the product runs stands at once where it would if it had always been there:
+    from what is stored and what is not yet; the others stand as they stood."""
+    calls = calls_of(told)
+    first, second = SLOS[0], SLOS[1]
+    books = lived(calls, [first])
+    before = books.told("answered")
+    store = MemoryStore()
+    store.commit(Commit(KeyedRollups(books.batch([one for _, one in calls[:stored]]), books.table.keys, LADDER)))
+    store.compact(NOW_S)
+    books.ledger.promise(Promises([first, second]), books.members, books.table.keys)
+    complete(books.ledger, store, books.table, NOW_S, [books.batch([one for _, one in calls[stored:]])])
+    always = lived(calls, [first, second])
+    for name in ("answered", "quick"):
+        found, expected = books.told(name), always.told(name)
+        assert found.pop("burn") == pytest.approx(expected.pop("burn"), nan_ok=True)
+        assert found == pytest.approx(expected, nan_ok=True)
+    assert books.told("answered")["total"] == before["total"]

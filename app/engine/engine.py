@@ -179,10 +179,10 @@ class Engine(Answers, Promised):
     def _count_for_objectives(self, batch: RollupBatch, now_s: float, changed: bool) -> None:
         objectives, series = self.parts.objectives, self.parts.series
         objectives.follow(self.members, series.keys, changed)
-        objectives.add(batch, now_s)
-        if objectives.stale or objectives.definitions.reload():
-            objectives.refill(series, self.members, now_s, [*self._uncommitted, batch])
+        reloaded = objectives.reload(self.members, series.keys)
+        if objectives.bring_up(series, self.members, now_s, self._uncommitted) or reloaded:
             _log.info("objectives counted anew", objectives=len(objectives.ledger.plan.laid))
+        objectives.add(batch, now_s)
 
     def told(self) -> Told:
         """What objectives say in this tick; call it with the lock held."""

@@ -22,9 +22,9 @@ from topology.rollup import RollupBatch, SeriesTable
 from topology.slo.alerts import Alerts
 from topology.slo.evaluation import Standings, alerted
 from topology.slo.explaining import Origin, unpromised, why
-from topology.slo.filling import AHEAD_S, fill
+from topology.slo.filling import AHEAD_S, complete, fill, needs_minutes
 from topology.slo.hours import remember
-from topology.slo.ledger import Ledger, Promises
+from topology.slo.ledger import NONE_UNFILLED, Ledger, Promises
 from topology.slo.objectives import Slo
 from topology.slo.remembered import from_bytes, to_bytes
 from topology.slo.selection import Concrete
@@ -131,9 +131,11 @@ class Objectives:
         self._slices = b""
 
     def _new(self) -> Ledger:
+        return Ledger(self._promises(), self._ladder, self._settle_s)
+
+    def _promises(self) -> Promises:
         found = self.definitions
-        promises = Promises(found.slos, found.defaults, self._facts, self._saturations, self._max_slos)
-        return Ledger(promises, self._ladder, self._settle_s)
+        return Promises(found.slos, found.defaults, self._facts, self._saturations, self._max_slos)
 
     def _facts(self, service: Service) -> Mapping[str, str]:
         said = self._house.describe(service)
@@ -163,6 +165,30 @@ class Objectives:
                 self.ledger.add(batch)
             self.stale = False
 
+    def reload(self, members: Members, keys: Sequence[SeriesKey]) -> bool:
+        """Looks at the documents; True when other objectives are in force."""
+        if not self.definitions.reload():
+            return False
+        promises, old = self._promises(), self.ledger.promises
+        with self.lock:
+            self.stale = self.stale or promises.longest_s > old.longest_s or needs_minutes(promises)
+            if not self.stale:
+                self.ledger.promise(promises, members, keys)
+        return True
+
+    def bring_up(self, table: SeriesTable, members: Members, now_s: float,
+                 uncommitted: Sequence[RollupBatch]) -> bool:
+        """Counts the past of whatever has none yet; True when there was something. Call it before `add`."""
+        if self.stale:
+            self.refill(table, members, now_s, uncommitted)
+            return True
+        if self.ledger.unfilled_from == NONE_UNFILLED:
+            return False
+        with self.lock:
+            self.ledger.advance(now_s)
+            complete(self.ledger, self._store, table, now_s, uncommitted)
+        return True
+
     def _filled(self, table: SeriesTable, members: Members, to_s: float, ahead_s: int = 0,
                 minutes_back_s: int | None = None) -> Ledger:
         try:
@@ -176,8 +202,8 @@ class Objectives:
         with self.lock:
             if changed:
                 self.ledger.renumber(members, keys)
-            sound = self.ledger.take(members, keys)
-            self.stale = self.stale or changed or not sound
+            self.ledger.take(members, keys)
+            self.stale = self.stale or changed
 
     def renumber(self, members: Members, keys: Sequence[SeriesKey]) -> None:
         """The series have other numbers; what they count in stays."""

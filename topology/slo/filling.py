@@ -6,17 +6,18 @@ filled up to a moment of the past judges that moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from topology.members import Members
 from topology.model import EdgeKey, GaugeKey, LogKey, OperationKey, SeriesKey
-from topology.rollup import SeriesTable
+from topology.rollup import RollupBatch, SeriesTable
 from topology.slo.grid import CELL_S, DAY_S, HOUR_S, MINUTE_S
 from topology.slo.hours import restore
-from topology.slo.ledger import Ledger
+from topology.slo.incidence import since
+from topology.slo.ledger import NONE_UNFILLED, Ledger, Promises
 from topology.slo.objectives import Measure, Method, Missing, Slo, Threshold
 from topology.store.contract import Choice, Store
 
@@ -34,8 +35,8 @@ def fill(new: Callable[[], Ledger], store: Store, table: SeriesTable, members: M
     time. `table` and `members` learn the series.
 
     `remembered` is what `hours.remember` gave. What is older than `minutes_back_s` (if not said: three days, a week
-    where slices are to be worked out) is read in whole hours. Where a name that is learnt late changes whose calls earlier ones were,
-    everything is counted again.
+    where slices are to be worked out) is read in whole hours. Where a name that is learnt late changes whose calls
+    earlier ones were, everything is counted again.
     """
     for _ in range(TRIES):
         ledger = new()
@@ -47,10 +48,36 @@ def fill(new: Callable[[], Ledger], store: Store, table: SeriesTable, members: M
     return ledger
 
 
+def complete(ledger: Ledger, store: Store, table: SeriesTable, to_s: float,
+             uncommitted: Iterable[RollupBatch]) -> None:
+    """Gives new rows of a ledger their past: what the store holds, and what it does not hold yet. Only series that
+    count in them are read, so it costs as much as the new objectives do."""
+    first, ledger.unfilled_from = ledger.unfilled_from, NONE_UNFILLED
+
+    def choice(key: SeriesKey) -> bool:
+        number = table.numbers.get(key)
+        return number is not None and ledger.incidence.concerns(number, first)
+
+    for from_s, until_s, window_s in _parts(ledger, to_s, AHEAD_S, None):
+        kept = store.rollups(from_s, until_s, window_s, ledger.incidence.ladder, choice=choice)
+        numbers = np.array([table.numbers[key] for key in kept.keys], np.int32)
+        if len(kept.batch):
+            batch = replace(kept.batch, series=numbers[kept.batch.series])
+            ledger.grid.add(since(ledger.incidence.amounts(batch), first))
+    for batch in uncommitted:
+        if len(batch):
+            ledger.grid.add(since(ledger.incidence.amounts(batch), first))
+
+
+def needs_minutes(promises: Promises) -> bool:
+    """Whether any objective is worked out from minutes of the past."""
+    return any(map(_sliced, promises.slos))
+
+
 def _parts(ledger: Ledger, to_s: float, ahead_s: int, minutes_back_s: int | None) -> Iterator[tuple[int, int, int]]:
     """(from_s, to_s, window_s), oldest first. They meet at whole hours, so that no window of any tier is in two."""
     fine_s = _hour(to_s - HOUR_S)
-    usual_s = SLICES_REREAD_S if any(map(_sliced, ledger.promises.slos)) else MINUTES_KEPT_S
+    usual_s = SLICES_REREAD_S if needs_minutes(ledger.promises) else MINUTES_KEPT_S
     minutes_s = _hour(to_s - (minutes_back_s or usual_s))
     oldest_s = _hour(to_s - ledger.promises.longest_s - 34 * DAY_S)
     yield oldest_s, minutes_s, HOUR_S

@@ -28,6 +28,12 @@ class Amounts:
     values: Floats
 
 
+def since(amounts: Amounts, row: int) -> Amounts:
+    """Those of a row or any later one."""
+    chosen = amounts.rows >= row
+    return Amounts(amounts.starts_s[chosen], amounts.rows[chosen], amounts.values[chosen])
+
+
 class Rows:
     """Numbers for lines. Row 0 is the line without terms: it counts nothing."""
 
@@ -96,9 +102,10 @@ class Incidence:
             return term.column
         return len(COUNTS) + self._thresholds.setdefault(term.within_us, len(self._thresholds))
 
-    def concerns(self, number: int) -> bool:
-        """Whether a series that was taken in counts in any row."""
-        return self._first[number + 1] > self._first[number]
+    def concerns(self, number: int, row: int) -> bool:
+        """Whether a series that was taken in counts in a row or any later one."""
+        mine = self._entries[self._first[number] : self._first[number + 1]]
+        return any(entry[0] >= row for entry in mine)
 
     def amounts(self, batch: RollupBatch) -> Amounts:
         """What a batch adds to the rows. Its series must have been taken in."""

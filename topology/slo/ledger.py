@@ -22,6 +22,7 @@ from topology.slo.selection import Concrete, Facts, Known, spread
 
 MAX_SLOS = 5000
 FORGOTTEN_S = 10 * DAY_S
+NONE_UNFILLED = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,31 @@ class Ledger:
         self._kept: dict[object, PairRows] = {}
         self.plan: Plan = lay_out((), self.rows, self._kept)
         self.derivation = Derivation(self.plan, self.rows, 0, settle_s)
+        self.unfilled_from = NONE_UNFILLED
         self._known = (-1, -1, -1, -1)
         self._memory: dict[object, Concrete] = {}
         self._covered: tuple[int, Plan, Floats] | None = None
 
     def take(self, members: Members, keys: Sequence[SeriesKey]) -> bool:
-        """Takes in new series, nodes and paths. False when that changes what earlier series count in: the ledger is
-        then to be filled anew."""
+        """Takes in new series, nodes and paths. False when earlier series count in new rows, from `unfilled_from` on,
+        which know nothing of the past yet: see `filling.complete`."""
         counts = np.bincount(members.role, minlength=8)
         sizes = (len(members.nodes), len(members.edges), int(counts[GAUGE]), int(counts[ROOT_WORK]))
         sound = True
         if sizes != self._known:
             sound = self._lay_out(members, keys)
             self._known = sizes
-        self.incidence.extend(members, keys)
+        if sound:
+            self.incidence.extend(members, keys)
+        else:
+            self.incidence.rebuild(members, keys)
         self.grid.ensure(len(self.rows))
         return sound
+
+    def promise(self, promises: Promises, members: Members, keys: Sequence[SeriesKey]) -> bool:
+        """Other objectives from now on; False as `take` says. Their periods must not be longer than those before."""
+        self.promises, self._memory, self._known = promises, {}, (-1, -1, -1, -1)
+        return self.take(members, keys)
 
     def _lay_out(self, members: Members, keys: Sequence[SeriesKey]) -> bool:
         before, counted = len(self.rows), self.incidence.counted
@@ -81,7 +91,10 @@ class Ledger:
         old = self.derivation
         self.derivation = Derivation(self.plan, self.rows, old.closed_s, old.settle_s)
         self.derivation.inherit(old)
-        return not self.rows.about_since(before) & counted
+        sound = not self.rows.about_since(before) & counted
+        if not sound:
+            self.unfilled_from = min(self.unfilled_from, before)
+        return sound
 
     def alone(self, slo: Slo) -> Plan | None:
         """The plan of one of the objectives by itself, or of one that counts the same (with another target); None when
