@@ -84,9 +84,14 @@ class House:
         """Who calls an entry service from outside, when the house gives the caller a name."""
         return self._now().user_for(entry)
 
-    def alias(self, address: str, environment: str) -> Service | None:
-        """The service that answers at an address, by the first alias that fits."""
-        found = next((a for a in self._aliases if _fits(a, address)), None)
+    @property
+    def asks_for_ports(self) -> bool:
+        """Whether an alias names an address with its port."""
+        return any(":" in alias.address for alias in self._aliases)
+
+    def alias(self, address: str, port: int, environment: str) -> Service | None:
+        """The service that answers at an address, by the first alias that fits; port 0 is not known."""
+        found = next((a for a in self._aliases if _fits(a, address, port)), None)
         return Service(environment, found.namespace, found.name) if found else None
 
     def content(self) -> bytes:
@@ -105,5 +110,8 @@ def _wanted(entries: Entries) -> frozenset[str]:
     return frozenset(name for attributes in asked for name in attributes)
 
 
-def _fits(alias: Alias, address: str) -> bool:
-    return bool(address) and fnmatchcase(address, alias.address)
+def _fits(alias: Alias, address: str, port: int) -> bool:
+    pattern = alias.address.replace("[", "[[]")
+    whole = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    with_port = port > 0 and ":" in pattern and fnmatchcase(whole, pattern)
+    return bool(address) and (with_port or fnmatchcase(address, pattern))

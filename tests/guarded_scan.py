@@ -31,7 +31,7 @@ def guarded_end() -> tuple[mmap.mmap, int]:
 def main(count: int) -> dict[str, int]:
     """Scans `count` requests; {"requests", "accepted", "refused"}."""
     memory, end = guarded_end()
-    decoder = SpanDecoder(1, 1 << 14)
+    decoder = SpanDecoder(1, 1 << 14, ports=True)
     told = {"requests": 0, "accepted": 0, "refused": 0}
     for seed in range(count):
         request = wild(seed) if seed % 4 == 0 else mutated(seed)

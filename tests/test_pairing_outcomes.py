@@ -100,6 +100,13 @@ def test_rule_6_protection_can_be_changed():
     assert outcome(pair({"http.status_code": 429}, rules=rules)) == (1, 0)
 
 
+def test_any_number_of_codes_can_be_protection():
+    """However many HTTP codes the configuration lists, each of them counts, and no other."""
+    rules = FailureRules(protected_http=tuple(range(420, 600)))
+    found = [outcome(pair({"http.status_code": code}, rules=rules))[1] for code in (419, 420, 503, 599, 600, 9999)]
+    assert found == [0, 1, 1, 1, 0, 0]
+
+
 def test_rule_6_names_of_protection_must_be_known_to_the_decoder():
     """A decoder that does not reserve the names of protection is refused, since any string could take their place."""
     run = Counted()

@@ -148,7 +148,7 @@ def test_rule_2_an_alias_names_a_service_of_ones_own():
     """An address may stand for a service by configuration."""
     own = Service("", "bank", "ledger")
     spans = [client(attributes={"server.address": "10.0.0.9"}), client(id=8, attributes={"server.address": "10.0.0.8"})]
-    result = counted(*spans, alias=lambda address, _: {"10.0.0.9": own}.get(address))
+    result = counted(*spans, alias=lambda address, _port, _: {"10.0.0.9": own}.get(address))
     assert {key.callee for key in result.keys("shop", "ledger") + result.keys("shop", "10.0.0.8")} == {
         own, Service("", "", "10.0.0.8", Kind.EXTERNAL)}
 

@@ -23,7 +23,7 @@ from topology.spans import OFFSET, RESOURCE, SpanColumns
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "otlp"
 SEEDS = st.integers(0, 2**32)
-DECODER = SpanDecoder(1, 1 << 14)
+DECODER = SpanDecoder(1, 1 << 14, ports=True)
 
 
 def both(request: bytes) -> tuple[SpanColumns | None, SpanColumns | None]:
@@ -41,7 +41,7 @@ def both(request: bytes) -> tuple[SpanColumns | None, SpanColumns | None]:
 
 def by_reference(request: bytes) -> SpanColumns:
     """The columns of the reference decoder, in the numbers of the scanner's."""
-    return reference.columns(reference.parse(request), DECODER.strings, DECODER.resources)
+    return reference.columns(reference.parse(request), DECODER.strings, DECODER.resources, DECODER.attributes)
 
 
 def resource_of(number: int) -> bytes:

@@ -154,3 +154,61 @@ def test_catalogue_means_services_without_a_name_by_what_they_sent(tmp_path):
     rewrite(config, "catalogue: {merge: [{match: 'unknown_service:python', into: scripts}]}")
     run = unnamed(Run(tmp_path, config=config), {"host.name": "a"}, {"host.name": "b"})
     assert run.node("scripts")["calls"] == 2
+
+
+ALIASES = """aliases:
+  - {address: "10.20.*:8080", name: ledger-core, namespace: accounts}
+  - {address: "shop", name: shop-front}
+  - {address: "shop:9000", name: shop-back}
+  - {address: "[fd00::?]:443", name: six}
+  - {address: "10.*", name: anything}
+"""
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        ({"server.address": "10.20.1.5", "server.port": 8080}, "ledger-core"),
+        ({"server.address": "10.20.1.5", "server.port": "8080"}, "ledger-core"),
+        ({"server.address": "10.20.1.5", "server.port": 8081}, "anything"),
+        ({"server.address": "10.20.1.5"}, "anything"),
+        ({"net.peer.name": "10.20.1.5", "net.peer.port": 8080}, "ledger-core"),
+        ({"network.peer.address": "10.20.1.5", "network.peer.port": 8080}, "ledger-core"),
+        ({"net.peer.ip": "10.20.1.5", "net.sock.peer.port": 8080, "db.system": "mysql"}, "ledger-core"),
+        ({"server.port": 8080, "network.peer.port": 1, "server.address": "10.20.1.5"}, "ledger-core"),
+        ({"net.peer.name": "10.20.1.5:8080"}, "ledger-core"),
+        ({"server.address": "shop", "server.port": 9000}, "shop-front"),
+        ({"server.address": "fd00::1", "server.port": 443}, "six"),
+        ({"server.address": "elsewhere", "server.port": 8080}, "elsewhere"),
+    ],
+)
+def test_alias_fits_an_address_with_or_without_port(tmp_path, attributes, name):
+    """The first alias that fits the address, or the address with its port, is the service called; without an alias
+    the node goes by the address alone."""
+    config = tmp_path / "own.yaml"
+    rewrite(config, ALIASES)
+    assert name in calling(Run(tmp_path, config=config), attributes).names()
+
+
+def calling(run: Run, attributes: Mapping[str, str | int]) -> Run:
+    """Takes in a call that nobody answered, and waits until that is known."""
+    told = spans_of("web")
+    span = add(told, b"t" * 16, b"s" * 8, b"", 3, "GET", run.clock.ns() - SECOND)
+    for key, value in attributes.items():
+        setattr(span.attributes.add(key=key).value, "int_value" if isinstance(value, int) else "string_value", value)
+    run.take(request(told))
+    return run.settle(36)
+
+
+def test_calls_to_several_ports_of_one_address_are_one_path(tmp_path):
+    """Without an alias the port makes no node of its own, also where an alias for another address asks for ports."""
+    config = tmp_path / "own.yaml"
+    rewrite(config, ALIASES)
+    run = Run(tmp_path, config=config)
+    for number, port in enumerate((80, 443, 8080)):
+        told = spans_of("web")
+        span = add(told, bytes([number + 1]) * 16, b"s" * 8, b"", 3, "GET", run.clock.ns() - SECOND)
+        span.attributes.add(key="server.address").value.string_value = "elsewhere"
+        span.attributes.add(key="server.port").value.int_value = port
+        run.take(request(told))
+    assert run.settle(36).edge("web", "elsewhere")["calls"] == 3

@@ -66,5 +66,8 @@ class Lookup:
         insert_all(int(self.slots.ctypes.data), len(self.slots) - 1, np.array([[key, value]], np.int64))
         self._known.add(key)
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def __contains__(self, key: int) -> bool:
         return key in self._known

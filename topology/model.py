@@ -182,7 +182,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Everything a client span says about what it calls; empty strings where it says nothing."""
+    """Everything a client span says about what it calls; empty strings and port 0 where it says nothing."""
 
     service: str = ""
     address: str = ""
@@ -190,3 +190,4 @@ class Peer:
     database_namespace: str = ""
     messaging: str = ""
     destination: str = ""
+    port: int = 0

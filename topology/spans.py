@@ -17,7 +17,8 @@ float64, 0.0 where the span carries no sampling threshold."""
 # narrow: int32 columns
 (RESOURCE, NAME, KIND, PEER_SERVICE, ADDRESS, DB_SYSTEM, DB_NAMESPACE, MESSAGING_SYSTEM, DESTINATION,
  MESSAGING_OPERATION, RPC_SYSTEM, HTTP_STATUS, GRPC_STATUS, ERROR_TYPE, RESPONSE_FLAGS, OFFSET) = range(16)
-"""KIND packs kind (3 bits), status (2 bits from bit 3) and whether HTTP attributes were seen (bit 5).
+"""KIND packs kind (3 bits), status (2 bits from bit 3), whether HTTP attributes were seen (bit 5) and the port of the
+address (16 bits from bit 8), 0 where none was read.
 HTTP_STATUS and GRPC_STATUS are numbers plus one, 0 where absent. OFFSET is where the span's length prefix
 stands in its request."""
 
@@ -25,6 +26,7 @@ UNSPECIFIED, INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = range(6)
 STATUS_UNSET, STATUS_OK, STATUS_ERROR = range(3)
 STATUS_SHIFT = 3
 HTTP_SEEN = 1 << 5
+PORT_SHIFT, LAST_PORT = 8, (1 << 16) - 1
 
 GRPC_NAMES = ("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
               "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",

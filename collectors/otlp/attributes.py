@@ -6,6 +6,7 @@ several names fill one column, the higher priority wins, and among equals the la
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,12 @@ from topology.spans import (
     HTTP_SEEN,
     HTTP_STATUS,
     KIND,
+    LAST_PORT,
     MESSAGING_OPERATION,
     MESSAGING_SYSTEM,
     PEER_SERVICE,
+    PORT_SHIFT,
+    RESOURCE,
     RESPONSE_FLAGS,
     RPC_SYSTEM,
 )
@@ -71,6 +75,16 @@ ATTRIBUTES = (
     Attribute("response_flags", RESPONSE_FLAGS, 1),
 )
 """Names of the semantic conventions, new and old, and Envoy's `response_flags`."""
+
+PORT = RESOURCE
+"""Stands for the port, which is packed into KIND: no attribute fills the column of this number."""
+PORTS = (
+    Attribute("server.port", PORT, 4),
+    Attribute("net.peer.port", PORT, 3),
+    Attribute("network.peer.port", PORT, 2),
+    Attribute("net.sock.peer.port", PORT, 1),
+)
+"""Read only where addresses are looked up with their ports: nearly every span of a web service has one."""
 
 IN_EVENT = 1
 """The priority of an event's `exception.type`: any attribute of the span itself outranks it."""
@@ -120,8 +134,8 @@ def rank(entry, ranks):  # type: ignore[no-untyped-def]
 
 
 @compiled(**JIT)
-def _digits(p, n):  # type: ignore[no-untyped-def]
-    if n == 0 or n > 4:
+def _digits(p, n, most):  # type: ignore[no-untyped-def]
+    if n == 0 or n > most:
         return np.int64(-1)
     value = np.int64(0)
     for k in range(n):
@@ -133,17 +147,25 @@ def _digits(p, n):  # type: ignore[no-untyped-def]
 
 
 @compiled(**JIT)
+def _fill_port(narrow, value):  # type: ignore[no-untyped-def]
+    kind = load_u32(narrow + KIND * 4) & ~(LAST_PORT << PORT_SHIFT)
+    store_i32(narrow + KIND * 4, kind | ((value if 0 < value <= LAST_PORT else np.int64(0)) << PORT_SHIFT))
+
+
+@compiled(**JIT)
 def fill_number(narrow, column, value):  # type: ignore[no-untyped-def]
     """A number into a numeric column (stored plus one); elsewhere numbers are no strings and are left out."""
     if column == KIND:
         store_i32(narrow + KIND * 4, load_u32(narrow + KIND * 4) | HTTP_SEEN)
     elif column == HTTP_STATUS or column == GRPC_STATUS:
         store_i32(narrow + column * 4, value + 1 if 0 <= value <= MAX_NUMBER else np.int64(0))
+    elif column == PORT:
+        _fill_port(narrow, value)
 
 
 @compiled(**JIT)
 def _fill_numeric_text(narrow, column, p, n, strings):  # type: ignore[no-untyped-def]
-    value = _digits(p, n)
+    value = _digits(p, n, 4)
     if value < 0 and column == GRPC_STATUS:
         number = intern(p, n, strings)
         value = number - 1 if 0 < number <= len(GRPC_NAMES) else np.int64(-1)
@@ -157,20 +179,22 @@ def fill_text(narrow, column, p, n, strings):  # type: ignore[no-untyped-def]
         store_i32(narrow + KIND * 4, load_u32(narrow + KIND * 4) | HTTP_SEEN)
     elif column == HTTP_STATUS or column == GRPC_STATUS:
         _fill_numeric_text(narrow, column, p, n, strings)
+    elif column == PORT:
+        _fill_port(narrow, _digits(p, n, 5))
     else:
         store_i32(narrow + column * 4, intern(p, n, strings))
     return text(p, n)
 
 
-def key_table() -> npt.NDArray[np.int64]:
+def key_table(attributes: Sequence[Attribute] = ATTRIBUTES) -> npt.NDArray[np.int64]:
     """The perfect hash table `find` reads: a line with the multiplier, then 256 entries of one line each."""
-    names = [a.name.encode() for a in ATTRIBUTES]
+    names = [a.name.encode() for a in attributes]
     multiplier = _SEED
     while len({_slot(name, multiplier) for name in names}) < len(names):
         multiplier = (multiplier * 6364136223846793005 + 1442695040888963407) & _WORD | 1
     table = np.zeros((257, ENTRY_BYTES // 8), np.int64)
     table[0, 0] = np.uint64(multiplier).view(np.int64)
-    for attribute, name in zip(ATTRIBUTES, names, strict=True):
+    for attribute, name in zip(attributes, names, strict=True):
         row = table[1 + _slot(name, multiplier)]
         row[:3] = len(name), attribute.column, attribute.priority
         row.view(np.uint8)[24 : 24 + len(name)] = np.frombuffer(name, np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collectors.otlp import attribute_scanner, reference, scanner, wire
-from collectors.otlp.attributes import key_table
+from collectors.otlp.attributes import ATTRIBUTES, PORTS, key_table
 from topology.errors import TablesFull
 from topology.interning import Interner
 from topology.spans import RESERVED, SpanColumns
@@ -26,15 +26,18 @@ class SpanDecoder:
     """Turns requests into columns it owns; each call overwrites the columns of the one before. Not thread-safe.
 
     `strings` and `resources` number what the columns refer to. They are bounded: when `crowded` is true, or when
-    `decode` raises TablesFull, the owner forgets every number it holds and calls `reset`.
+    `decode` raises TablesFull, the owner forgets every number it holds and calls `reset`. With `ports` the port of a
+    span's address is read too.
     """
 
-    def __init__(self, seed: int, max_strings: int = 1 << 18, extra_reserved: tuple[str, ...] = ()) -> None:
+    def __init__(self, seed: int, max_strings: int = 1 << 18, extra_reserved: tuple[str, ...] = (),
+                 ports: bool = False) -> None:
         self.columns = SpanColumns()
         self.strings = Interner(max_strings, max_strings * 64, seed, RESERVED + extra_reserved)
         self.resources = Interner(1 << 15, 1 << 25, seed + 1)
         self.by_reference = 0
-        self._keys = key_table()
+        self.attributes = (*ATTRIBUTES, *PORTS) if ports else ATTRIBUTES
+        self._keys = key_table(self.attributes)
         self._schema, types = wire.schema_table(ExportTraceServiceRequest.DESCRIPTOR)
         self._context = np.zeros(16, np.int64)
         self._context[attribute_scanner.STRINGS] = self.strings.address
@@ -82,5 +85,5 @@ class SpanDecoder:
     def _by_reference(self, body: bytes) -> SpanColumns:
         request = reference.parse(body)
         self.by_reference += 1
-        self.columns = reference.columns(request, self.strings, self.resources)
+        self.columns = reference.columns(request, self.strings, self.resources, self.attributes)
         return self.columns

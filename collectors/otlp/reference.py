@@ -6,13 +6,14 @@ The scanner is judged by it, and requests the scanner does not understand are de
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collectors.otlp.attributes import ATTRIBUTES, MAX_NUMBER, NUMERIC, Attribute
+from collectors.otlp.attributes import ATTRIBUTES, MAX_NUMBER, NUMERIC, PORT, Attribute
 from topology.errors import MalformedInput, TablesFull
 from topology.interning import K1, K2, Interner
 from topology.spans import (
@@ -22,10 +23,12 @@ from topology.spans import (
     GRPC_STATUS,
     HTTP_SEEN,
     KIND,
+    LAST_PORT,
     LINK_SPAN,
     LINK_TRACE,
     NAME,
     PARENT,
+    PORT_SHIFT,
     RESOURCE,
     SPAN,
     START,
@@ -35,7 +38,6 @@ from topology.spans import (
     SpanColumns,
 )
 
-_BY_NAME = {a.name: a for a in ATTRIBUTES}
 _WORD = (1 << 64) - 1
 _THRESHOLD = re.compile(r"(?:^|[, ])ot=([^,]*)")
 
@@ -50,8 +52,10 @@ def parse(body: bytes) -> Any:
     return request
 
 
-def columns(request: Any, strings: Interner, resources: Interner) -> SpanColumns:
+def columns(request: Any, strings: Interner, resources: Interner,
+            attributes: Sequence[Attribute] = ATTRIBUTES) -> SpanColumns:
     """The columns the scanner would make, but for OFFSET, which is 0; TablesFull when there are too many resources."""
+    known = {a.name: a for a in attributes}
     total = sum(len(scope.spans) for rs in request.resource_spans for scope in rs.scope_spans)
     filled = SpanColumns(max(total, 1))
     row = 0
@@ -62,7 +66,7 @@ def columns(request: Any, strings: Interner, resources: Interner) -> SpanColumns
             raise TablesFull
         for scope in resource_spans.scope_spans:
             for span in scope.spans:
-                _fill(span, resource, filled.wide[row], filled.narrow[row], strings)
+                _fill(span, resource, filled.wide[row], filled.narrow[row], strings, known)
                 row += 1
     filled.used = row
     return filled
@@ -87,7 +91,8 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def _fill(span: Any, resource: int, wide: np.ndarray, narrow: np.ndarray, strings: Interner) -> None:
+def _fill(span: Any, resource: int, wide: np.ndarray, narrow: np.ndarray, strings: Interner,
+          known: Mapping[str, Attribute]) -> None:
     wide[TRACE], wide[SPAN] = _signed(trace_key(span.trace_id)), _signed(span_key(span.span_id))
     wide[PARENT] = _signed(span_key(span.parent_span_id))
     wide[START], wide[END] = _signed(span.start_time_unix_nano), _signed(span.end_time_unix_nano)
@@ -100,21 +105,22 @@ def _fill(span: Any, resource: int, wide: np.ndarray, narrow: np.ndarray, string
     narrow[RESOURCE], narrow[NAME] = resource, strings.number(span.name)
     status = span.status.code if 0 <= span.status.code <= 2 else 0
     narrow[KIND] = (span.kind if 0 <= span.kind <= 5 else 0) | status << STATUS_SHIFT
-    ranks = _fill_attributes(span, narrow, strings)
+    ranks = _fill_attributes(span, narrow, strings, known)
     if ERROR_TYPE not in ranks:
         for event in span.events:
             for attribute in event.attributes:
                 if attribute.key == "exception.type":
-                    _fill_value(_BY_NAME["exception.type"], attribute.value, narrow, strings)
+                    _fill_value(known["exception.type"], attribute.value, narrow, strings)
 
 
-def _fill_attributes(span: Any, narrow: np.ndarray, strings: Interner) -> dict[int, int]:
+def _fill_attributes(span: Any, narrow: np.ndarray, strings: Interner,
+                     known: Mapping[str, Attribute]) -> dict[int, int]:
     ranks: dict[int, int] = {}
     for attribute in span.attributes:
-        known = _BY_NAME.get(attribute.key)
-        if known is not None and known.priority >= ranks.get(known.column, 0) and attribute.HasField("value"):
-            ranks[known.column] = known.priority
-            _fill_value(known, attribute.value, narrow, strings)
+        found = known.get(attribute.key)
+        if found is not None and found.priority >= ranks.get(found.column, 0) and attribute.HasField("value"):
+            ranks[found.column] = found.priority
+            _fill_value(found, attribute.value, narrow, strings)
     return ranks
 
 
@@ -124,10 +130,18 @@ def _fill_value(known: Attribute, value: Any, narrow: np.ndarray, strings: Inter
         return
     if known.column == KIND:
         narrow[KIND] |= HTTP_SEEN
+    elif known.column == PORT:
+        narrow[KIND] = narrow[KIND] & ~(LAST_PORT << PORT_SHIFT) | _port(value, which) << PORT_SHIFT
     elif known.column in NUMERIC:
         narrow[known.column] = 1 + _number(known, value, which)
     elif which == "string_value":
         narrow[known.column] = strings.number(value.string_value)
+
+
+def _port(value: Any, which: str) -> int:
+    text = value.string_value if which == "string_value" else ""
+    port = value.int_value if which == "int_value" else int(text) if re.fullmatch(r"[0-9]{1,5}", text) else 0
+    return port if 0 < port <= LAST_PORT else 0
 
 
 def _number(known: Attribute, value: Any, which: str) -> int:

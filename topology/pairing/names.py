@@ -38,6 +38,7 @@ from topology.spans import (
     HTTP_SEEN,
     HTTP_STATUS,
     KIND,
+    LAST_PORT,
     LAST_RECEIVING,
     LINK_SPAN,
     MESSAGING_OPERATION,
@@ -45,6 +46,7 @@ from topology.spans import (
     NAME,
     PARENT,
     PEER_SERVICE,
+    PORT_SHIFT,
     PRODUCER,
     RESOURCE,
     RESPONSE_FLAGS,
@@ -60,7 +62,8 @@ from topology.spans import (
  ENVIRONMENTS, OTHER_OPERATION, CLIENT_4XX, GRPC_SERVER, GRPC_CLIENT, LAST_PROTECTION, PROTECTED_STATUS,
  HTTP_PROTOCOL) = range(17)
 STATE_WORDS = 24
-PROTECTED_STATUSES = 8
+PROTECTED_STATUSES = 10_000
+"""The table of protected codes has a byte for every code that a span can carry."""
 
 
 @compiled(**INLINE)
@@ -82,11 +85,8 @@ def _failed(narrow, client, names):  # type: ignore[no-untyped-def]
 def _protected(narrow, names):  # type: ignore[no-untyped-def]
     """Rule 6: turned away by a rate limit or an open breaker."""
     http = load_i32(narrow + HTTP_STATUS * 4) - 1
-    if http > 0:
-        statuses = load_i64(names + PROTECTED_STATUS * 8)
-        for k in range(PROTECTED_STATUSES):
-            if load_i32(statuses + k * 4) == http:
-                return True
+    if 0 < http < PROTECTED_STATUSES and load_u8(load_i64(names + PROTECTED_STATUS * 8) + http) != 0:
+        return True
     last = load_i64(names + LAST_PROTECTION * 8)
     error, flags = load_i32(narrow + ERROR_TYPE * 4), load_i32(narrow + RESPONSE_FLAGS * 4)
     return FIRST_CONFIGURED <= error <= last or FIRST_CONFIGURED <= flags <= last
@@ -142,7 +142,8 @@ def operation_key(place, name, root):  # type: ignore[no-untyped-def]
 @compiled(**INLINE)
 def target_key(environment, narrow):  # type: ignore[no-untyped-def]
     """What a target is looked up by: a hash of everything that names it. Never 0."""
-    h = np.uint64(environment + 1) * K1
+    port = (load_u32(narrow + KIND * 4) >> PORT_SHIFT) & LAST_PORT
+    h = np.uint64((environment + 1) | (port << 32)) * K1
     for column in (PEER_SERVICE, ADDRESS, DB_SYSTEM, DB_NAMESPACE, MESSAGING_SYSTEM, DESTINATION):
         h = (h ^ np.uint64(load_u32(narrow + column * 4))) * K1
         h ^= h >> np.uint64(29)

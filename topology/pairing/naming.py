@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,10 +23,12 @@ from topology.spans import (
     DESTINATION,
     FIRST_CONFIGURED,
     KIND,
+    LAST_PORT,
     MESSAGING_SYSTEM,
     NAME,
     PARENT,
     PEER_SERVICE,
+    PORT_SHIFT,
     PRODUCER,
     RESOURCE,
     RPC_SYSTEM,
@@ -35,6 +37,8 @@ from topology.spans import (
 
 MAX_ENDS = 1 << 17
 MAX_PROTOCOLS = 255
+MAX_TARGETS = 1 << 20
+"""Of how many addresses with their ports, databases and so on is remembered where they lead."""
 OTHER = "other"
 EXCESS_NAMES_ASKED = 4096
 
@@ -139,7 +143,7 @@ class Naming:
         self._other_operation = np.zeros((MAX_ENDS, 2), np.int32)
         self._names_asked = np.zeros(MAX_ENDS, np.int32)
         self._protocol_of = np.zeros((2, bounds.max_strings), np.uint8)
-        self._statuses = np.zeros(names.PROTECTED_STATUSES, np.int32)
+        self._statuses = np.zeros(names.PROTECTED_STATUSES, np.uint8)
         self.resolved = np.zeros((0, RESOLVED_COLUMNS), np.int32)
         self._set_rules(rules)
         self._set_tables()
@@ -154,7 +158,7 @@ class Naming:
         self._words[names.GRPC_SERVER] = sum(1 << code for code in set(rules.grpc_server_codes))
         self._words[names.GRPC_CLIENT] = sum(1 << code for code in set(rules.grpc_client_codes))
         self._words[names.LAST_PROTECTION] = FIRST_CONFIGURED + len(rules.protected_names) - 1
-        self._statuses[: len(rules.protected_http)] = rules.protected_http
+        self._statuses[list(rules.protected_http)] = 1
         self._words[names.HTTP_PROTOCOL] = self._protocols["http"]
 
     def _set_tables(self) -> None:
@@ -178,6 +182,8 @@ class Naming:
 
     def resolve(self, columns: SpanColumns) -> np.ndarray:
         """The resolved columns of a batch, naming whatever is new."""
+        if len(self._targets) > MAX_TARGETS:
+            self._targets.clear()
         if len(self.resolved) < columns.capacity:
             self.resolved = np.zeros((columns.capacity, RESOLVED_COLUMNS), np.int32)
             self._unknown = np.zeros(columns.capacity, np.int32)
@@ -242,7 +248,8 @@ class Naming:
             return
         texts = (self._strings.text(int(columns.narrow[row, c])) for c in
                  (PEER_SERVICE, ADDRESS, DB_SYSTEM, DB_NAMESPACE, MESSAGING_SYSTEM, DESTINATION))
-        peer = Peer(*map(self._clean, texts))
+        port = int(columns.narrow[row, KIND]) >> PORT_SHIFT & LAST_PORT
+        peer = replace(Peer(*map(self._clean, texts)), port=port)
         self._targets.insert(key, self.ends.number(target(peer, self.ends.services[place].environment, self._alias)))
 
     def _name_protocol(self, number: int) -> None:

@@ -9,11 +9,11 @@ from topology.model import Kind, Peer, Service
 CACHES = frozenset({"redis", "memcached", "valkey", "keydb", "dragonfly", "hazelcast", "ehcache", "infinispan"})
 
 
-Alias = Callable[[str, str], Service | None]
-"""The service of one's own that answers at an address in an environment."""
+Alias = Callable[[str, int, str], Service | None]
+"""The service of one's own that answers at an address and port (0 for unknown) in an environment."""
 
 
-def no_alias(_address: str, _environment: str) -> Service | None:
+def no_alias(_address: str, _port: int, _environment: str) -> Service | None:
     """No address has an alias."""
     return None
 
@@ -27,7 +27,7 @@ def target(peer: Peer, environment: str, alias: Alias = no_alias) -> Service:
     kind = _kind(peer)
     if peer.service:
         return Service(environment, "", peer.service, kind)
-    own = alias(peer.address, environment)
+    own = alias(peer.address, peer.port, environment)
     if own is not None:
         return own
     if kind is Kind.CACHE:
