@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -246,10 +246,12 @@ class Naming:
         key = _target_key(environment, int(columns.narrow.ctypes.data) + row * 64)
         if key in self._targets:
             return
-        texts = (self._strings.text(int(columns.narrow[row, c])) for c in
+        said = columns.narrow[row].tolist()
+        texts = (self._strings.text(said[column]) for column in
                  (PEER_SERVICE, ADDRESS, DB_SYSTEM, DB_NAMESPACE, MESSAGING_SYSTEM, DESTINATION))
-        port = int(columns.narrow[row, KIND]) >> PORT_SHIFT & LAST_PORT
-        peer = replace(Peer(*map(self._clean, texts)), port=port)
+        service, address, database, namespace, messaging, destination = map(self._clean, texts)
+        port = said[KIND] >> PORT_SHIFT & LAST_PORT
+        peer = Peer(service, address, database, namespace, messaging, destination, port)
         self._targets.insert(key, self.ends.number(target(peer, self.ends.services[place].environment, self._alias)))
 
     def _name_protocol(self, number: int) -> None:
