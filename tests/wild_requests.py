@@ -18,8 +18,8 @@ from collectors.otlp.attributes import ATTRIBUTES, PORTS
 
 NAMES = (*(a.name for a in (*ATTRIBUTES, *PORTS)), "exception.type", "http.status_code", "error.type", "thread.id",
          "", "имя")
-TEXTS = ("", "GET", "404", "UNAVAILABLE", "99999", "65535", "08080", "kafka", "orders", "поиск", "receive", "x" * 130, "12a",
-         "e\x00f")
+TEXTS = ("", "GET", "404", "UNAVAILABLE", "99999", "65535", "08080", "kafka", "orders", "поиск", "receive", "x" * 130,
+         "12a", "e\x00f")
 TRACE_STATES = ("ot=th:8", "ot=rv:1;th:c0", "es=1,ot=th:0", "ot=th:ffffffffffffff", "ot=th:zz", "xot=th:8", "ot=th:",
                 "a=b, ot=th:1", "ot=p:1;th:fffffffffffffff", "ot=ath:8;th:4", "ot=")
 NUMBERS = (0, 1, 2, 3, 4, 5, 6, 200, 404, 503, 8080, 9999, 10_000, 65_535, 65_536, (1 << 32) + 1, (1 << 63) - 1,
@@ -51,7 +51,8 @@ def ordinary(seed: int) -> bytes:
     made = [Made(random.choice(("shop", "pay")), id_, random.randrange(id_), random.randrange(6),
                  name=random.choice(TEXTS), trace_state=random.choice(("", *TRACE_STATES)), status=random.randrange(3),
                  link=(1, random.randrange(9)) if random.random() < 0.2 else None,
-                 attributes={random.choice(NAMES): random.choice((*TEXTS, 5, 404, 8080)) for _ in range(random.randrange(8))})
+                 attributes={random.choice(NAMES): random.choice((*TEXTS, 5, 404, 8080))
+                             for _ in range(random.randrange(8))})
             for id_ in range(1, random.randrange(2, 6))]
     return body(made)
 
