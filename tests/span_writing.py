@@ -32,6 +32,7 @@ class Made:
     instance: str = ""
     status: int = 0
     link: tuple[int, int] | None = None
+    links: tuple[tuple[int, int], ...] = ()
     trace_state: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     resource: Mapping[str, str] = field(default_factory=dict)
@@ -80,8 +81,8 @@ def _write(message: Any, span: Made) -> None:
     message.parent_span_id, message.name, message.kind = span_id(span.parent), span.name, span.kind
     message.start_time_unix_nano, message.end_time_unix_nano = span.start_ns, max(span.end_ns, 0)
     message.trace_state, message.status.code = span.trace_state, span.status
-    if span.link is not None:
-        message.links.add(trace_id=trace_id(span.link[0]), span_id=span_id(span.link[1]))
+    for trace, linked in ((span.link,) if span.link else ()) + span.links:
+        message.links.add(trace_id=trace_id(trace), span_id=span_id(linked))
     _set_attributes(message.attributes, span.attributes)
 
 

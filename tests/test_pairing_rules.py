@@ -242,6 +242,21 @@ def test_rule_4_a_link_leads_to_the_producer():
     assert counted(client(kind=PRODUCER), consumer).edges() == {("shop", "pay")}
 
 
+@pytest.mark.parametrize("named", ["both", "producers", "nobody"])
+def test_rule_4_a_batch_of_messages_is_one_call_to_its_consumer(named):
+    """A consumer that links to several producers is called once. Every producer that names the queue has its path to
+    it; where nobody names one, the first link is the caller and the other producers are counted as without target."""
+    sent = {} if named == "nobody" else QUEUE
+    made = [Made(name, 1, kind=PRODUCER, trace=trace, attributes=sent) for trace, name in ((1, "shop"), (2, "till"))]
+    received = QUEUE if named == "both" else {}
+    batch = server(kind=CONSUMER, parent=0, trace=7, links=((1, 1), (2, 1)), attributes=received)
+    result = counted(*made, batch)
+    through_queue = {("shop", "orders"), ("till", "orders"), ("orders", "pay")}
+    assert result.edges() == ({("shop", "pay")} if named == "nobody" else through_queue)
+    assert result.calls("shop" if named == "nobody" else "orders", "pay") == 1
+    assert result.counters["unnamed_targets"] == (1 if named == "nobody" else 0)
+
+
 def test_rule_4_the_linked_producer_may_come_later():
     """A consumer waits for the producer it links to; one that never comes makes the source unknown."""
     consumer = server(kind=CONSUMER, parent=0, trace=7, link=(1, 1))
