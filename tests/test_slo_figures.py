@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from slo_entries import AT_S, DAY_S, entry
 from snapshots import Shelf
 
+from app.web import viewer
 from app.web.language import Messages
 from app.web.slo_facts import slo_facts
 from app.web.slo_figures import BudgetTale, BurnTale, Span, budget_figure, burn_figure, merged
 from app.web.slo_page import slo_parts
-from app.web.slo_words import burn, left, length_s
+from app.web.slo_words import burn, left, length_s, title_of
 from app.web.wording import Wording
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -106,6 +107,19 @@ def test_a_page_whose_shape_is_the_same_needs_only_new_figures(w):
     assert parts["first"].shape == parts["later"].shape
     assert len({parts[key].shape for key in ("first", "range", "other")}) == 3
     assert set(parts["first"].figures) == {"slo-budget", *(f"slo-burn-{i}" for i in range(4))}
+
+
+def test_defaults_are_named_in_the_language_of_the_reader(w):
+    """What nobody wrote has no title of its own; what somebody wrote is shown as it was written."""
+    quick = entry("a", default=True, kind="latency", threshold_ms=1000.0, title="Calls end within 1000 ms")
+    assert title_of(quick, w) == "Calls end within 1.00 s"
+    assert title_of(entry("b", title="Balances are shown at once"), w) == "Balances are shown at once"
+    assert title_of(entry("c", title=""), w) == "c"
+    token = viewer.language.set("zh")
+    try:
+        assert (title_of(quick, w), title_of(entry("d"), w)) == ("调用在 1.00 秒内结束", "无错误应答")
+    finally:
+        viewer.language.reset(token)
 
 
 def test_words_of_burns_budgets_and_windows(w):

@@ -63,7 +63,7 @@ def _head(known: SloFacts, base: str, w: Wording) -> list[Component]:
     word = w("state." + state)
     about = [word, percent_of(slo["target"]), _window(slo, w), w("slo.method." + slo["method"]), slo["name"]]
     where = html.A(subject_of(slo, known.nodes), href=_on_map(slo, base), className="go")
-    title = html.H1([where, f" · {title_of(slo)}"])
+    title = html.H1([where, f" · {title_of(slo, w)}"])
     lines: list[Component | None] = [
         html.Header([sections.sign(state, word, large=True), html.Div([title, html.P(" · ".join(about))]),
                      _tools(slo, base, w)], className="top"),

@@ -43,7 +43,7 @@ def _line(one: Json, base: str, w: Wording) -> html.Tr:
     address = f"{base}slos/{quote(one['name'], safe='')}"
     name = html.Span([
         sections.sign(one["state"], w("state." + one["state"])),
-        html.A(title_of(one), href=address, className="go", title=one["name"]),
+        html.A(title_of(one, w), href=address, className="go", title="" if one["default"] else one["name"]),
     ], className="with")  # fmt: skip
     covered = f"{percent_of(one['target'])} · {window_word(one['window'], w)} · {w('slo.column.coverage')} "
     words = covered + w.share(one["coverage"]) + (f" · {w('slo.default')}" if one["default"] else "")

@@ -47,9 +47,11 @@ def left(value: float | None, w: Wording) -> str:
     return w.share(value) if value is None or value >= 0 else f"\u2212{w.share(-value)}"
 
 
-def title_of(entry: Json) -> str:
-    """What is promised, in the viewer's language; else the name."""
-    title = entry.get("title")
+def title_of(entry: Json, w: Wording) -> str:
+    """What is promised, in the viewer's language; else the name. Defaults are named here: nobody else does."""
+    title, threshold_ms = entry.get("title"), entry.get("threshold_ms")
+    if entry.get("default") and entry.get("kind") in ("availability", "latency"):
+        return w("slo.default." + entry["kind"], w.millis(threshold_ms))
     return title or entry["name"] if isinstance(title, str) else spoken(title, entry["name"])
 
 

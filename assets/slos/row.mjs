@@ -2,14 +2,14 @@
 import { badgeOf, el, iconOf, svg } from "../map/dom.mjs";
 import { duration, share, stateWord, t, UNKNOWN } from "../map/words.mjs";
 import { PAIRS } from "./model.mjs";
-import { burn, left, percentOf, said, windowWord } from "./words.mjs";
+import { burn, left, percentOf, promiseOf, said, windowWord } from "./words.mjs";
 
 const STRIP = { w: 128, h: 26 };  // stretched to its cell; strokes keep their width
 
 /** Columns from the most to the least needed: `width` in the grid, `from` which width of the list on. */
 export const COLUMNS = [
   { key: "state", width: "34px", from: 0, down: true, show: (row) => badgeOf(row.state, 18) },
-  { key: "name", width: "minmax(150px, 1.1fr)", from: 0, show: (row, link) => [link(row), el("small", {}, `${stateWord(row.state)} · ${said(row.title)}`)] },
+  { key: "name", width: "minmax(150px, 1.1fr)", from: 0, show: (row, link) => [link(row), el("small", {}, `${stateWord(row.state)} · ${promiseOf(row)}`)] },
   { key: "domain", width: "minmax(110px, 0.5fr)", from: 1400, show: (row) => said(row.group) || row.domain || UNKNOWN },
   { key: "target", width: "136px", from: 560, number: true, down: true, show: (row) => [percentOf(row.target), el("small", {}, `${windowWord(row.window)} · ${t("slo.method." + row.method)}`)] },
   { key: "strip", width: "minmax(120px, 0.9fr)", from: 760, down: true, show: (row) => strip(row) },

@@ -1,5 +1,5 @@
 // How figures of SLOs are said: targets exactly, burns as multiples, budgets that may be below nothing.
-import { share, t, textOf, UNKNOWN } from "../map/words.mjs";
+import { millis, share, t, textOf, UNKNOWN } from "../map/words.mjs";
 
 const UNITS = { m: "unit.min", h: "unit.h", d: "unit.d", w: "unit.w", M: "unit.month", Q: "unit.quarter", Y: "unit.year" };
 
@@ -18,5 +18,7 @@ export function windowWord(window) {
 export const burn = (v) => (v == null ? UNKNOWN : t("slo.times", v >= 9.95 ? Math.round(v) : v >= 0.095 ? v.toFixed(1) : v > 0 ? "< 0.1" : "0"));
 /** A budget that is overspent is below zero. */
 export const left = (v) => (v == null ? UNKNOWN : v < 0 ? `\u2212${share(-v)}` : share(v));
+/** What is promised. Defaults are named here: nobody else does. */
+export const promiseOf = (row) => (row.default && ["availability", "latency"].includes(row.kind) ? t("slo.default." + row.kind, millis(row.threshold_ms)) : said(row.title));
 /** A text, or one of several languages. */
 export const said = (text) => (typeof text === "string" ? text : textOf(text));
