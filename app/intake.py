@@ -40,12 +40,14 @@ COUNTERS = ("log_lines", "late_log_lines", "gauges", "metric_points_dropped", "r
 
 @dataclass(frozen=True)
 class Harvest:
-    """Deltas since the last harvest, and the checkpoint that is true once they are committed."""
+    """Deltas since the last harvest, the checkpoint that is true once they are committed, and what spans said of
+    sampling (`Naming.thresholds`)."""
 
     batch: RollupBatch
     checkpoint: bytes
     keep_from: int
     counted: int
+    thresholds: Mapping[Service, int]
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ class OtlpIntake:
                 rows = ((start_s, number(key), counts, dict[int, float]()) for start_s, key, counts in self._rows)
                 batch = concatenate([batch, from_rows(batch.window_s, rows)])
                 self._rows = []
-            return Harvest(batch, *self._checkpoint(now_ns))
+            return Harvest(batch, *self._checkpoint(now_ns), self._p.pairing.naming.thresholds())
 
     def _checkpoint(self, now_ns: int) -> tuple[bytes, int, int]:
         since = now_ns - int(2 * self._p.horizon_s * NANOS) - 2 * NANOS

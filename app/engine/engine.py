@@ -21,6 +21,7 @@ from app.engine.past import before, long_before, recent
 from app.engine.placement import Placement
 from app.engine.presence import Presence
 from app.engine.promised import Promised
+from app.engine.sampling import Sampling
 from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Moment, Rules
 from app.examples import assemble
 from app.intake import CHECKPOINT, Harvest
@@ -57,6 +58,7 @@ class Engine(Answers, Promised):
         self.presence = Presence()
         self.presence.load(parts.store.entities())
         self.placement = Placement(parts.store)
+        self._sampling = Sampling()
         self._drawing = Drawing(rules, parts.house, self.presence, self.placement)
         self._threshold_us = int(rules.objective.latency_ms * 1000)
         self._budgets = Budgets(parts.store, parts.series, parts.ladder, self._threshold_us)
@@ -171,6 +173,7 @@ class Engine(Answers, Promised):
             changed = self.members.extend(self.parts.series.keys)
             self._count_for_objectives(harvest.batch, now_s, changed or reloaded)
             self.presence.note(self.members, harvest.batch, now_s)
+            self._sampling.note(harvest.thresholds, self.members, now_s)
             self._uncommitted.append(harvest.batch)
             self._newest = harvest
         if len(harvest.batch):
@@ -310,7 +313,9 @@ class Engine(Answers, Promised):
         totals = self.live_totals(window_s)
         window = Window(now_s - window_s, window_s)
         unsettled = self.ring.between(now_s - self.rules.settles_after_s, now_s + self.ring.window_s)
-        return graph(self.members, self.parts.series.keys, totals, self.parts.ladder, window, unsettled)
+        drawn = graph(self.members, self.parts.series.keys, totals, self.parts.ladder, window, unsettled)
+        self._sampling.tell(drawn, window.start_s)
+        return drawn
 
     def _live_judging(self) -> Judging:
         if self._judging is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from topology.interning import K1, K2
 from topology.lookup import value_of
-from topology.machine import INLINE, JIT, compiled, load_i32, load_i64, load_u8, load_u32, store_i32
+from topology.machine import INLINE, JIT, compiled, load_i32, load_i64, load_u8, load_u32, store_i32, store_u8
 from topology.pairing.entries import (
     CALLS,
     FAILED,
@@ -55,13 +55,16 @@ from topology.spans import (
     STATUS_ERROR,
     STATUS_SHIFT,
     STATUS_UNSET,
+    WEIGHT,
 )
 
 # Words of the state.
 (PLACES, INSTANCES, PLACES_KNOWN, OPERATIONS, OPERATIONS_MASK, TARGETS, TARGETS_MASK, PROTOCOLS, PROTOCOLS_KNOWN,
  ENVIRONMENTS, OTHER_OPERATION, CLIENT_4XX, GRPC_SERVER, GRPC_CLIENT, LAST_PROTECTION, PROTECTED_STATUS,
- HTTP_PROTOCOL) = range(17)
+ HTTP_PROTOCOL, THRESHOLDS) = range(18)
 STATE_WORDS = 24
+SAID, UNSAID = 1, 2
+"""What the spans of an end said of sampling: a threshold, or nothing."""
 PROTECTED_STATUSES = 10_000
 """The table of protected codes has a byte for every code that a span can carry."""
 
@@ -209,6 +212,8 @@ def resolve(wide, narrow, resolved, n, names, unknown):  # type: ignore[no-untyp
             store_i32(unknown + missing * 4, i)
             missing += 1
             continue
+        told = load_i64(names + THRESHOLDS * 8) + place
+        store_u8(told, np.int64(load_u8(told)) | (SAID if load_i64(w + WEIGHT * 8) != 0 else UNSAID))
         store_i32(r + PLACE * 4, place)
         store_i32(r + INSTANCE * 4, load_i32(load_i64(names + INSTANCES * 8) + resource * 4))
         store_i32(r + OPERATION * 4, operation)

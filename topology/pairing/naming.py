@@ -143,6 +143,7 @@ class Naming:
         self._other_operation = np.zeros((MAX_ENDS, 2), np.int32)
         self._names_asked = np.zeros(MAX_ENDS, np.int32)
         self._protocol_of = np.zeros((2, bounds.max_strings), np.uint8)
+        self._thresholds = np.zeros(MAX_ENDS, np.uint8)
         self._statuses = np.zeros(names.PROTECTED_STATUSES, np.uint8)
         self.resolved = np.zeros((0, RESOLVED_COLUMNS), np.int32)
         self._set_rules(rules)
@@ -167,6 +168,7 @@ class Naming:
             names.PLACES_KNOWN: self._resources_known, names.PROTOCOLS: self._protocol_of[0],
             names.PROTOCOLS_KNOWN: self._protocol_of[1], names.ENVIRONMENTS: self.ends.environment_of,
             names.OTHER_OPERATION: self._other_operation, names.PROTECTED_STATUS: self._statuses,
+            names.THRESHOLDS: self._thresholds,
         }
         for word, table in tables.items():
             self._words[word] = table.ctypes.data
@@ -261,6 +263,16 @@ class Naming:
         if len(self._protocols) < MAX_PROTOCOLS:
             self._protocols.setdefault(text, len(self._protocols))
         self._protocol_of[:, number] = self._protocols.get(text, 0), 1
+
+    def thresholds(self) -> dict[Service, int]:
+        """What the spans of every service that sent any since the last call said of sampling: names.SAID, UNSAID or
+        both."""
+        told: dict[Service, int] = {}
+        for number in np.flatnonzero(self._thresholds).tolist():
+            service = self.ends.services[number]
+            told[service] = told.get(service, 0) | int(self._thresholds[number])
+        self._thresholds[:] = 0
+        return told
 
     def local(self, key: SeriesKey) -> int:
         """The local number of a series; 0 when there are too many."""
