@@ -5,6 +5,11 @@ from engine_run import Run
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from traffic import SECOND, add, request, spans_of
 
+from app.places import assets
+from app.web.language import Messages
+from app.web.sections import provenance
+from app.web.wording import Wording
+
 CLIENT, SERVER = Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_SERVER
 
 
@@ -60,3 +65,14 @@ def test_spans_with_and_without_a_threshold_leave_it_unknown_for_the_window(tmp_
     call(run, "ot=th:8", "ot=th:8")
     assert sampled(run.step(), 60)["orders"] == 0.5
     assert sampled(run, 300)["orders"] is None
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(None, "sampling unknown, counted as they came"), (1.0, "every call counted"), (0.25, "sampled 25 %")],
+)
+def test_panel_says_what_is_known_of_sampling(share, words):
+    """Not known, all calls, or a share with its figure: three different things in words."""
+    said = str(provenance({"sampled": share, "sources": ["otlp"]}, Wording(Messages(assets()))))
+    assert [known in said for known in ("counted as they came", "every call", "sampled 25 %", words)] == [
+        share is None, share == 1, share == 0.25, True]

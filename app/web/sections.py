@@ -152,14 +152,19 @@ def log_lines(lines: Sequence[Json], base: str, w: Wording) -> html.Section | No
 
 def provenance(item: Json, w: Wording) -> html.Section:
     """Who saw it, whether all of it, and since when."""
-    sampled = item.get("sampled")
     words = [
         w("panel.seen_by", ", ".join(item.get("sources") or ()) or UNKNOWN),
-        w("panel.all") if sampled is None else w("panel.sampled", w.share(sampled)),
+        _sampled(item.get("sampled"), w),
         w("panel.complete" if item.get("complete") else "panel.partial"),
     ]
     seen = w("panel.seen", w.day_and_clock(item.get("first_seen")), w.day_and_clock(item.get("last_seen")))
     return html.Section([html.P(" · ".join(words)), html.P(seen)], className="provenance quiet")
+
+
+def _sampled(share: float | None, w: Wording) -> str:
+    if share is None:
+        return w("panel.unsampled")
+    return w("panel.all") if share == 1 else w("panel.sampled", w.share(share))
 
 
 def _neighbour(edge: Json, node: Json | None, share: float, w: Wording) -> html.Tr:
