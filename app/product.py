@@ -200,7 +200,8 @@ def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:
     s, (grpc, http) = settings.server, otlp.endpoints()
     return WebOptions(base_path=s.base_path, frame_ancestors=s.frame_ancestors, allowed_hosts=s.allowed_hosts,
                       language=s.default_language, theme=s.default_theme, demo=settings.demo, max_viewers=s.max_viewers,
-                      otlp_grpc=grpc, otlp_http=http, assets=places.assets())
+                      otlp_grpc=grpc, otlp_http=http,
+                      otlp_protocol="grpc" if otlp.grpc else "http/protobuf", assets=places.assets())
 
 
 def _sources(receivers: list[OtlpReceiver], house: House, definitions: Definitions,

@@ -37,8 +37,8 @@ class Views(Protocol):
         ...
 
     def logs(self, service: str | None = None, trace: str | None = None, from_s: float | None = None,
-             to_s: float | None = None, limit: int = 100) -> list[Json]:
-        """The newest error lines, masked, newest first."""
+             to_s: float | None = None, limit: int = 100, pattern: str | None = None) -> list[Json]:
+        """The newest error lines, masked, newest first; with `pattern` those that hold it, in either case."""
         ...
 
     def sources(self) -> list[Json]:

@@ -144,9 +144,9 @@ class Shelf:
         return {"times": [from_s], "levels": {"info": [5], "error": [0]}}
 
     def logs(self, service: str | None = None, trace: str | None = None, from_s: float | None = None,
-             to_s: float | None = None, limit: int = 100) -> list[Json]:  # fmt: skip
+             to_s: float | None = None, limit: int = 100, pattern: str | None = None) -> list[Json]:  # fmt: skip
         self.asked.append(("logs", service, trace, from_s, to_s, limit))
-        return self.lines[:limit]
+        return [line for line in self.lines if (pattern or "").casefold() in line["body"].casefold()][:limit]
 
     def sources(self) -> list[Json]:
         return [{"name": "otlp", "kind": "otlp", "state": self.state, "rate_per_s": 812.5, "lag_s": 1.2,

@@ -148,6 +148,14 @@ def test_traces_and_logs(client, shelf):
     assert counts == {"times": ["2026-01-01T07:00:00.000Z"], "levels": {"info": [5], "error": [0]}}
 
 
+def test_wrong_times_are_told_by_their_own_name(client):
+    """A time before another is the fault of `from`, too many points that of `step`."""
+    reversed_ = client.get("/api/v1/series?of=a&from=now&to=now-1h")
+    crowded = client.get("/api/v1/series?of=a&from=now-30d&to=now&step=10s")
+    assert (reversed_.status_code, reversed_.json()["key"]) == (400, "from")
+    assert (crowded.status_code, crowded.json()["key"]) == (400, "step")
+
+
 def test_state_of_the_product(client, shelf):
     """Sources and quality come as the engine counts them."""
     assert client.get("/api/v1/sources").json() == shelf.sources()

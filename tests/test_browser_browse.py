@@ -375,6 +375,8 @@ def test_an_empty_product_says_what_to_do_first(browser: Browser, tmp_path: Path
         page.get_by_role("button", name="Copy").first.click()
         expect(page.locator(".notice .done").first).to_have_text("Copied")
         copied = page.evaluate("navigator.clipboard.readText()")
-        assert copied == f"export OTEL_EXPORTER_OTLP_ENDPOINT={running.otlp_grpc}\nexport OTEL_SERVICE_NAME=my-service"
+        assert copied == ("export OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n"
+                          f"export OTEL_EXPORTER_OTLP_ENDPOINT={running.otlp_grpc}\n"
+                          "export OTEL_SERVICE_NAME=my-service")
         page.goto(f"{running.http}/sources")
         expect(page.locator(".first-step")).to_contain_text(running.otlp_grpc)

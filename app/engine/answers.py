@@ -169,11 +169,13 @@ class Answers(ABC):
         return parts
 
     def logs(self, service: str | None = None, trace: str | None = None, from_s: float | None = None,
-             to_s: float | None = None, limit: int = 100) -> list[dict[str, Any]]:
+             to_s: float | None = None, limit: int = 100, pattern: str | None = None) -> list[dict[str, Any]]:
         """The newest error lines, masked, newest first."""
+        wanted = (pattern or "").casefold()
         lines = [line for line in self.parts.intake.lines()
                  if service in (None, line.service.id) and trace in (None, line.trace_id)
-                 and (from_s is None or line.time_s >= from_s) and (to_s is None or line.time_s < to_s)]
+                 and (from_s is None or line.time_s >= from_s) and (to_s is None or line.time_s < to_s)
+                 and wanted in line.body.casefold()]
         lines.sort(key=lambda line: -line.time_s)
         return [{"time": rfc3339(line.time_s), "service": line.service.id, "level": line.level, "body": line.body,
                  "trace_id": line.trace_id or None, "span_id": line.span_id or None, "instance": line.instance or None}

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.views import Json
 from app.web.moments import rfc3339
+from app.web.parameters import Columns
 from app.web.problems import Problem
 
 T = TypeVar("T")
@@ -31,6 +32,12 @@ def checked(make: Callable[[], T], key: str) -> T:
         return make()
     except ValueError as wrong:
         raise Problem(400, str(wrong), key) from None
+
+
+def stepped(asked: Columns, now_s: float) -> tuple[float, float, int]:
+    """From, to and step of a request; a 400 names the parameter that is at fault."""
+    checked(lambda: asked.between(now_s), "from")
+    return checked(lambda: asked.steps(now_s), "step")
 
 
 def with_times(columns: Json) -> Json:

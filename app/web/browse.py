@@ -114,7 +114,8 @@ class Browse:
         )  # fmt: skip
         slots = [html.Div(id=f"panel-{slot}") for slot in ("above", "charts", "below")]
         return [
-            html.Main(className="stage", **data(data_synoptic="map", data_otlp=self._shells.options.otlp_grpc)),
+            html.Main(className="stage", **data(data_synoptic="map", data_otlp=self._shells.options.otlp_grpc,
+                                                      data_otlp_protocol=self._shells.options.otlp_protocol)),
             html.Aside([edge, html.Div(slots, className="panel-content")], id="panel-frame", className="panel",
                        hidden=True, **data(aria_label=self._w("panel.label"))),
             dcc.Store(id="selection"), dcc.Store(id="view", data=view), dcc.Store(id="drawn"),

@@ -10,6 +10,7 @@
     synoptic_source_up{source,kind}                  1 when the source is ok
     synoptic_source_rate_per_second{source}, synoptic_source_lag_seconds{source}
     synoptic_source_events_total{source,counter}     the counters of the source
+    synoptic_source_in_flight{source,figure}         bytes of requests not answered yet, and the most there were
     synoptic_slo_*, synoptic_slos{state}             the SLOs: app/web/slo_metrics.py
     synoptic_<name>                                  further figures of the process, and process_* and python_*
 """
@@ -81,6 +82,7 @@ def _sources(sources: list[Json]) -> Iterable[Metric]:
     rate = GaugeMetricFamily("synoptic_source_rate_per_second", "Items a second.", labels=["source"])
     lag = GaugeMetricFamily("synoptic_source_lag_seconds", "Age of the newest data.", labels=["source"])
     events = CounterMetricFamily("synoptic_source_events", "Counters of a source.", labels=["source", "counter"])
+    held = GaugeMetricFamily("synoptic_source_in_flight", "Bytes not answered yet.", labels=["source", "figure"])
     for source in sources:
         up.add_metric([source["name"], source["kind"]], float(source["state"] == "ok"))
         for family, value in ((rate, source.get("rate_per_s")), (lag, source.get("lag_s"))):
@@ -88,5 +90,5 @@ def _sources(sources: list[Json]) -> Iterable[Metric]:
                 family.add_metric([source["name"]], value)
         for counter, value in sorted(source.get("counters", {}).items()):
             if isinstance(value, int | float):
-                events.add_metric([source["name"], counter], value)
-    return up, rate, lag, events
+                (held if counter.startswith("in_flight") else events).add_metric([source["name"], counter], value)
+    return up, rate, lag, events, held

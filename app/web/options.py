@@ -24,7 +24,8 @@ class WebOptions:
     `base_path` is where a proxy publishes the application; it starts and ends with a slash and may
     be stripped by the proxy or left in place. `frame_ancestors` are the exact origins that may show
     `/embed/*`. `allowed_hosts` are the names (without port) accepted in the Host header besides
-    localhost and IP addresses; `*` accepts any. `otlp_*` are the addresses shown to newcomers.
+    localhost and IP addresses; `*` accepts any. `otlp_*` are the addresses shown to newcomers,
+    and what a sender calls the protocol of the first of them.
     """
 
     base_path: str = "/"
@@ -34,11 +35,18 @@ class WebOptions:
     theme: str = "dark"
     otlp_grpc: str = "http://127.0.0.1:4317"
     otlp_http: str = "http://127.0.0.1:4318"
+    otlp_protocol: str = "grpc"
     demo: bool = False
     write_positions: bool = True
     max_viewers: int = 5000
     max_body_bytes: int = 1_000_000
     assets: Path = Path(__file__).parents[2] / "assets"
+
+    @property
+    def first_step(self) -> str:
+        """What to type so that an instrumented application sends here. SDKs differ in the protocol they begin with."""
+        return (f"export OTEL_EXPORTER_OTLP_PROTOCOL={self.otlp_protocol}\n"
+                f"export OTEL_EXPORTER_OTLP_ENDPOINT={self.otlp_grpc}\nexport OTEL_SERVICE_NAME=my-service")
 
     def __post_init__(self) -> None:
         faults = tuple(self._faults())

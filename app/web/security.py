@@ -52,7 +52,7 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         if scope["path"] not in PROBES and not known_host(headers.get("host", ""), self._options.allowed_hosts):
-            raise Problem(421, "This host name is not one of web.allowed_hosts.")
+            raise Problem(421, "This host name is not one of server.allowed_hosts.")
         if scope["method"] in READING:
             return
         if not same_origin(headers):

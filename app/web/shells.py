@@ -35,6 +35,7 @@ class Shells:
             "build": self.build, "version": self.meta.version, "lang": viewer.language.get(),
             "theme": viewer.theme.get(), "demo": "1" if self.options.demo else "",
             "otlp": self.options.otlp_grpc, "otlp-http": self.options.otlp_http,
+            "otlp-protocol": self.options.otlp_protocol,
         }  # fmt: skip
 
     def wall(self, scene: str = "") -> HTMLResponse:

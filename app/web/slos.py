@@ -13,7 +13,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.views import Json, Views
-from app.web.answer import Answer, checked, with_times
+from app.web.answer import Answer, checked, stepped, with_times
 from app.web.language import spoken
 from app.web.moments import rfc3339
 from app.web.options import Meta
@@ -77,7 +77,7 @@ def _add_lists(api: APIRouter, views: Views, meta: Meta) -> None:
 
 def _add_history(api: APIRouter, views: Views, meta: Meta) -> None:
     async def columns(name: str, request: Request, part: str, asked: SloHistoryParameters) -> Json:
-        from_s, to_s, step_s = checked(lambda: asked.steps(meta.clock()), "step")
+        from_s, to_s, step_s = stepped(asked, meta.clock())
         return await _found(name, request, part, lambda one: views.slo_history(one, from_s, to_s, step_s))
 
     @api.get("/slos/{name:path}/history", summary="Budget and burn of one SLO over time, as columns")

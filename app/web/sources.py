@@ -106,9 +106,8 @@ def _number(value: object) -> str:
 
 
 def _first_step(options: WebOptions, w: Wording) -> html.Section:
-    command = f"export OTEL_EXPORTER_OTLP_ENDPOINT={options.otlp_grpc}\nexport OTEL_SERVICE_NAME=my-service"
     return html.Section(
         [html.H2(w("sources.empty")), html.P(w("sources.empty.text", options.otlp_grpc, options.otlp_http)),
-         html.Pre(command, tabIndex=0)],
+         html.Pre(options.first_step, tabIndex=0)],
         className="first-step",
     )  # fmt: skip

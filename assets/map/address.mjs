@@ -53,3 +53,6 @@ export function otlpAddress(host = document.body) {
   const address = host.dataset.otlp || document.body.dataset.otlp || document.body.dataset.otlpGrpc || "127.0.0.1:4317";
   return /^https?:/.test(address) ? address : `http://${address}`;
 }
+
+/** What an SDK calls the protocol spoken there. */
+export const otlpProtocol = (host = document.querySelector("[data-otlp-protocol]")) => host?.dataset.otlpProtocol || "grpc";

@@ -1,8 +1,10 @@
 // What stands in place of a map: loading, no server, no trace yet. Each says what is going on and what one can do.
+import { otlpProtocol } from "./address.mjs";
 import { badgeOf, el, iconOf } from "./dom.mjs";
 import { seconds, t } from "./words.mjs";
 
 const WORDS_AFTER_MS = 300;
+const DEMO_SENDS_TO = "http://127.0.0.1:4317";
 
 /** A note over the map. `kind`: null (none), loading, failed, denied, empty, hidden. */
 export function buildNotice(host) {
@@ -28,9 +30,9 @@ const CONTENT = {
   focus: ({ focus }) => [badgeOf("no_data", 34), el("h2", {}, t("focus.title")), el("p", {}, t("focus.text", focus))],
   empty: ({ otlp }) => [
     el("h2", {}, t("empty.title")), el("p", {}, t("empty.text")),
-    el("h3", {}, t("empty.app")), command(`export OTEL_EXPORTER_OTLP_ENDPOINT=${otlp}\nexport OTEL_SERVICE_NAME=my-service`),
+    el("h3", {}, t("empty.app")), command(`export OTEL_EXPORTER_OTLP_PROTOCOL=${otlpProtocol()}\nexport OTEL_EXPORTER_OTLP_ENDPOINT=${otlp}\nexport OTEL_SERVICE_NAME=my-service`),
     el("p", { class: "quiet" }, t("empty.app_hint")),
-    el("h3", {}, t("empty.demo")), command("synoptic demo"),
+    ...(otlpProtocol() === "grpc" ? [el("h3", {}, t("empty.demo")), command(otlp === DEMO_SENDS_TO ? "synoptic demo" : `synoptic demo --endpoint ${otlp}`)] : []),
     el("p", { class: "quiet listening" }, t("empty.listening", otlp)),
   ],
 };
