@@ -11,6 +11,7 @@ from web_server import serving
 
 from app.web.slo_metrics import slo_metrics
 from app.web.slo_section import about
+from app.web.slo_table import COLUMNS, row
 from app.web.slo_words import percent_of
 from app.web.spreadsheet import as_csv
 
@@ -86,7 +87,7 @@ def test_filters_narrow_the_list(client, query, wanted):
     [
         ("slos?stat=ok", "stat"), ("slos?state=fine", "state"), ("slos?default=perhaps", "default"),
         ("slos?q=((", "q"), ("slos.csv?x=1", "x"), ("slos/web-availability?window=5m", "window"),
-        ("slos/web-availability/history?stp=1h", "stp"), ("slos/web-availability/history?from=now&to=now-1h", "step"),
+        ("slos/web-availability/history?stp=1h", "stp"), ("slos/web-availability/history?from=now&to=now-1h", "from"),
         ("slos/web-availability/history?step=10s", "step"), ("slos/web-availability/spenders?limit=0", "limit"),
         ("slos/web-availability/what-if?target=99.9", "target"), ("slos/web-availability/what-if?target=1", "target"),
         ("slos/web-availability/what-if?threshold_ms=-1", "threshold_ms"),
@@ -274,6 +275,17 @@ def test_a_panel_has_the_slos_of_what_is_selected():
 def test_a_target_is_said_exactly(value, text):
     """The decimal point moves by two, and nothing is rounded."""
     assert percent_of(value) == text
+
+
+def test_a_row_names_its_subject_and_never_rounds_something_to_nothing():
+    """A path is named by both ends in each language, a service without a title by its id; little coverage is some."""
+    titles = {"prod/bank/web": {"en": "web", "zh": "网店"}, "prod/bank/orders": "orders"}
+    path = entry("a", edge="prod/bank/web>prod/bank/orders", coverage=0.0001)
+    said = dict(zip(COLUMNS, row(path, titles), strict=True))
+    assert said["subject"] == {"en": "web → orders", "zh": "网店 → orders"}
+    assert said["coverage"] == 0.001
+    plain = dict(zip(COLUMNS, row(entry("b", service="prod/pay%2Fments/b/~cache", coverage=0.0), {}), strict=True))
+    assert (plain["subject"], plain["coverage"]) == ("b", 0.0)
 
 
 def test_openapi_describes_the_addresses(client):

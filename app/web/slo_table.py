@@ -17,6 +17,7 @@ import orjson
 from starlette.responses import Response
 
 from app.views import Json, Views
+from app.web.options import LANGUAGES
 from app.web.slos import WINDOWS
 
 FRESH_S = 4.0
@@ -90,7 +91,7 @@ def row(entry: Json, titles: Mapping[str, Any]) -> Row:
     figures = {
         "title": entry.get("title"), "subject": subject(entry, titles), "default": bool(entry.get("default")),
         "budget_left": _rounded(entry.get("budget_left"), 4), "exhausted_in_s": _minutes(entry.get("exhausted_in_s")),
-        "coverage": _rounded(entry.get("coverage"), 3), "ratio": _rounded(entry.get("ratio"), 6),
+        "coverage": _little(entry.get("coverage")), "ratio": _rounded(entry.get("ratio"), 6),
         "burn": [_coarse(burn.get(window)) for window in WINDOWS], "firing": firing, "strip": strip,
     }  # fmt: skip
     return tuple({**entry, **figures}.get(column) for column in COLUMNS)
@@ -100,20 +101,26 @@ def subject(entry: Json, titles: Mapping[str, Any]) -> Any:
     """What the SLO is about in words: the service, by language where it has titles, or the path between two."""
     edge = entry.get("edge")
     if edge and ">" in edge:
-        return " → ".join(_plain(titles.get(end), end) for end in edge.split(">", 1))
+        ends = edge.split(">", 1)
+        return {language: " → ".join(_plain(titles.get(end), end, language) for end in ends) for language in LANGUAGES}
     service = entry.get("service") or ""
-    return titles.get(service) or _plain(None, service)
+    return titles.get(service) or _plain(None, service, "en")
 
 
-def _plain(title: Any, node_id: str) -> str:
-    """A title in English, or the name in an id."""
+def _plain(title: Any, node_id: str, language: str) -> str:
+    """A title in one language, or the name in an id."""
     if isinstance(title, Mapping):
-        title = title.get("en")
+        title = title.get(language) or title.get("en")
     return str(title) if title else unquote(node_id.partition("/~")[0].rpartition("/")[2])
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
+
+
+def _little(share: float | None) -> float | None:
+    """A share in steps of a thousandth, of which something is never nothing."""
+    return max(0.001, round(share, 3)) if share else share
 
 
 def _minutes(span_s: float | None) -> float | None:

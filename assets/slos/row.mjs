@@ -14,8 +14,8 @@ export const COLUMNS = [
   { key: "target", width: "136px", from: 560, number: true, down: true, show: (row) => [percentOf(row.target), el("small", {}, `${windowWord(row.window)} · ${t("slo.method." + row.method)}`)] },
   { key: "strip", width: "minmax(120px, 0.9fr)", from: 760, down: true, show: (row) => strip(row) },
   { key: "budget", width: "minmax(118px, 0.7fr)", from: 0, show: (row) => budgetBar(row.budget_left, row.state) },
-  ...PAIRS.map((pair, i) => ({ key: "pair" + i, pair, width: "68px", from: i < 2 ? 640 : 930, number: true, down: true, show: (row) => pairOf(row, pair) })),
-  { key: "spent", width: "108px", from: 860, number: true, show: (row) => spent(row) },
+  ...PAIRS.map((pair, i) => ({ key: "pair" + i, pair, width: "80px", from: i < 2 ? 660 : 990, number: true, down: true, show: (row) => pairOf(row, pair) })),
+  { key: "spent", width: "126px", from: 880, number: true, show: (row) => spent(row) },
   { key: "coverage", width: "84px", from: 1180, number: true, show: (row) => coverage(row) },
 ];
 
