@@ -132,11 +132,12 @@ def test_good_events_that_fail_are_doubted():
 
 @pytest.mark.parametrize("measure", list(Measure))
 def test_every_measure_can_be_held_against_a_limit(measure):
-    """The limit may be one of earlier weeks."""
-    spec = {"service": "web", "measure": str(measure), "relative": {"weeks": 4}}
+    """The limit may be one of earlier weeks, but for percentiles."""
+    weeks = 0 if measure.endswith("_ms") else 4
+    spec = {"service": "web", "measure": str(measure)} | ({"relative": {"weeks": weeks}} if weeks else {})
     indicator = reading(threshold(spec)).slos[0].parts[0].indicator
     assert isinstance(indicator, Threshold)
-    assert (indicator.measure, indicator.weeks) == (measure, 4)
+    assert (indicator.measure, indicator.weeks) == (measure, weeks)
 
 
 MEASURED = "spec.indicator.spec.thresholdMetric.metricSource.spec"
@@ -149,14 +150,15 @@ MEASURED = "spec.indicator.spec.thresholdMetric.metricSource.spec"
         ({"service": "web"}, ".measure", "required"),
         ({"service": "web", "operation": "x", "measure": "saturation"}, ".measure", "measure"),
         ({"path": {"from": "a", "to": "b"}, "measure": "log_errors_per_s"}, ".measure", "measure"),
-        ({"service": "web", "measure": "p95_ms", "relative": {"weeks": 0}}, ".relative.weeks", "range"),
-        ({"service": "web", "measure": "p95_ms", "relative": {"weeks": 53}}, ".relative.weeks", "range"),
-        ({"service": "web", "measure": "p95_ms", "relative": {"days": 7}}, ".relative.days", "unknown-field"),
+        ({"service": "web", "measure": "calls_per_s", "relative": {"weeks": 0}}, ".relative.weeks", "range"),
+        ({"service": "web", "measure": "calls_per_s", "relative": {"weeks": 53}}, ".relative.weeks", "range"),
+        ({"service": "web", "measure": "calls_per_s", "relative": {"days": 7}}, ".relative.days", "unknown-field"),
+        ({"service": "web", "measure": "p95_ms", "relative": {"weeks": 4}}, ".relative", "relative"),
         ({"service": "web", "measure": "p95_ms", "events": "calls"}, ".events", "unknown-field"),
     ],
 )
 def test_measures_at_fault_are_named(spec, path, rule):
-    """Saturation and log lines belong to services; the weeks to compare with are few."""
+    """Saturation and log lines belong to services; the weeks to compare with are few, and none for percentiles."""
     assert (MEASURED + path, rule) in noted(reading(threshold(spec)))
 
 

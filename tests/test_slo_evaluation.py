@@ -13,9 +13,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from slo_ledger import LADDER, LEDGER, MONTH, NOW_S, ORDERS, WEB, Books, Call, call, ratio, slo, work
 
+from topology.health import State
 from topology.members import Members
 from topology.model import GaugeKey, LogKey
 from topology.rollup import SeriesTable
+from topology.slo.alerts import Alerts
+from topology.slo.evaluation import alerted
 from topology.slo.filling import complete, fill
 from topology.slo.hours import remember, restore
 from topology.slo.ledger import Promises
@@ -32,6 +35,7 @@ from topology.slo.objectives import (
     Services,
     Threshold,
 )
+from topology.slo.states import Shown
 from topology.store.contract import Commit, KeyedRollups
 from topology.store.memory import MemoryStore
 
@@ -170,6 +174,15 @@ def test_the_example_of_the_contract():
     found = told.told("orders-availability")
     assert (found["good"], found["total"], found["ratio"], found["left"]) == (9900, 10_000, 0.99, 0.0)
     assert found["burn"] == dict.fromkeys(WINDOWS_S.values(), 1.0)
+
+
+@pytest.mark.parametrize(("failed", "state"), [(2, State.OK), (3, State.EXHAUSTED)])
+def test_budget_is_exhausted_from_the_floor_on(failed, state):
+    """A few failures of ten calls overspend any budget; below the floor of bad events nothing is called exhausted."""
+    books = Books(Promises([slo("s", min_bad_events=3, rules=())])).at(NOW_S)
+    found = books.add(call(NOW_S, work(ORDERS), 10, failed)).ledger.standings()
+    assert found.left[0] < 0
+    assert alerted(found, Alerts(), Shown(), NOW_S)[1].state(0) is state
 
 
 def test_slices_without_data_are_bad_when_that_is_said():

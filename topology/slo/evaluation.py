@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topology.slo.alerts import Alerts, advance
-from topology.slo.budget import burn, coverage, exhausted_in_s, left, projected, ratio
+from topology.slo.budget import NOTHING, burn, coverage, exhausted_in_s, left, projected, ratio
 from topology.slo.burn import burns, firing
 from topology.slo.grid import CELL_S, DAY_S, HOUR_S, Grid, clean
 from topology.slo.objectives import WINDOWS_S, Method, Period
@@ -172,6 +172,7 @@ def alerted(found: Standings, alerts: Alerts, shown: Shown, now_s: float) -> tup
     fires = firing(rules, found.good, found.total) if len(rules) else np.zeros(0, bool)
     burning = burns(rules, found.good, found.total) if len(rules) else np.zeros(0)
     alerts = advance(alerts, now_s, rules, fires, burning)
-    holds = conditions(rules, alerts.raised, found.left, found.known)
+    enough = found.period_total - found.period_good >= plan.least_bad - NOTHING
+    holds = conditions(rules, alerts.raised, found.left, found.known, enough)
     return alerts, show(shown, now_s, plan.names, holds, plan.hold_s)
 

@@ -111,6 +111,11 @@ class Plan:
         return np.array([float(slo.allowed) for slo in self.slos], np.float64)
 
     @cached_property
+    def least_bad(self) -> Floats:
+        """How many bad events of a period are enough to say that its budget is spent."""
+        return np.array([slo.min_bad_events for slo in self.slos], np.float64)
+
+    @cached_property
     def period_s(self) -> Floats:
         """The length of each period."""
         return np.array([slo.period.length_s for slo in self.slos], np.float64)

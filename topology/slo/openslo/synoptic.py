@@ -50,6 +50,8 @@ def read_measure(place: Place) -> Measured | None:
     weeks = _weeks(place.at("relative"))
     if selection and measure in OF_SERVICES_ONLY and (selection.operation or selection.callee):
         place.at("measure").fault("measure", f"a measure that operations and paths have, not {measure}")
+    if measure in PERCENTILES and weeks:
+        place.at("relative").fault("relative", f"no relative beside {measure}, whose limit is in milliseconds")
     if selection is None or measure is None or any(not note.warning for note in place.findings[before:]):
         return None
     return Measured(selection, Measure(measure), weeks)
@@ -78,7 +80,7 @@ def _whole_us(place: Place, milliseconds: Decimal) -> int | None:
 
 def check_limit(place: Place, measured: Measured, limit: Decimal) -> None:
     """Notes a limit that its measure cannot have. One against earlier weeks is a factor of what was then."""
-    if measured.weeks == 0 and measured.measure in PERCENTILES:
+    if measured.measure in PERCENTILES:
         _whole_us(place, limit)
     elif limit < 0:
         place.fault("range", "a number that is not below 0")
