@@ -210,7 +210,7 @@ class Objectives:
 
     directory: Folder = Path("config/slos")
     windows: ReadableFile | None = None
-    max_slos: Annotated[int, Range(1, 100_000)] = 10_000
+    max_slos: Annotated[int, Range(1, 100_000)] = 5000
     classes: Classes = Classes()
 
 

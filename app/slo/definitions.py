@@ -35,7 +35,7 @@ class Options:
     windows: Path
     promises: Mapping[str, Promise]
     min_bad_events: int = 0
-    max_slos: int = 10_000
+    max_slos: int = 5000
     kept_s: float = float("inf")
 
 
