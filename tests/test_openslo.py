@@ -279,6 +279,14 @@ def test_period_outside_the_catalogue_and_beyond_what_is_kept_is_said():
                                           ("spec.timeWindow[0].duration", "kept")]  # fmt: skip
 
 
+def test_texts_in_chinese_stand_in_annotations():
+    """An objective may say its title and its description in Chinese as well; without, it has one language."""
+    own = {"synoptic/title-zh": "订单可用", "synoptic/description-zh": "订单不失败。"}
+    (slo,), (bare,) = reading(changed(plain(RATIO), "metadata.annotations", own)).slos, reading(plain(RATIO)).slos
+    assert (slo.title_zh, slo.description_zh) == ("订单可用", "订单不失败。")
+    assert (bare.title_zh, bare.description_zh) == ("", "")
+
+
 def test_annotations_say_what_openslo_has_no_word_for():
     """Time without data, the floor on bad events and the class are ours, under a prefix of our own."""
     own = {"synoptic/missing": "bad", "synoptic/min-bad-events": "7", "synoptic/class": "critical"}

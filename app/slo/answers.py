@@ -62,7 +62,8 @@ class Entries:
         domain = said.domain if said else ""
         limit_us = threshold_us(slo)
         return {
-            "name": slo.name, "title": slo.title, "service": service, "edge": one.paths[0] if one.paths else None,
+            "name": slo.name, "title": _spoken(slo.title, slo.title_zh), "service": service,
+            "edge": one.paths[0] if one.paths else None,
             "domain": domain, "group": self._group(domain),
             "class": slo.service_class or (said.class_ if said else None) or "", "kind": kind_of(slo),
             "threshold_ms": limit_us / 1000 if limit_us else None, "target": f"{slo.target:f}",
@@ -100,6 +101,11 @@ class Entries:
         }
 
 
+def _spoken(text: str, chinese: str) -> str | dict[str, str]:
+    """A text in the one language it was written in, or in both."""
+    return {"en": text, "zh": chinese} if chinese else text
+
+
 def _service_of(one: Concrete) -> str | None:
     if one.nodes:
         return one.nodes[0]
@@ -127,7 +133,7 @@ def details(slo: Slo, told: Told) -> Json:
     """What is said of one objective beside its entry."""
     history = told.alerts.history.get(slo.name, ())
     return {
-        "document": dict(slo.document), "file": slo.file, "description": slo.description,
+        "document": dict(slo.document), "file": slo.file, "description": _spoken(slo.description, slo.description_zh),
         "rules": [{"severity": str(rule.severity), "long": window_name(rule.long_s), "short": window_name(rule.short_s),
                    "factor": float(rule.factor), "budget_share": float(rule.budget_share),
                    "reachable": reachable(rule.factor, slo.target)} for rule in slo.rules],

@@ -18,7 +18,7 @@ from app.web.moments import rfc3339
 from app.web.sections import data
 from app.web.slo_facts import RANGES, SloFacts
 from app.web.slo_figures import BudgetTale, BurnTale, Span, budget_figure, burn_figure
-from app.web.slo_words import burn, left, percent_of, subject_of, title_of, window_word
+from app.web.slo_words import burn, left, percent_of, subject_of, text_of, title_of, window_word
 from app.web.wording import UNKNOWN, Wording
 
 MOST_PAST_ALERTS = 12
@@ -68,7 +68,7 @@ def _head(known: SloFacts, base: str, w: Wording) -> list[Component]:
         html.Header([sections.sign(state, word, large=True), html.Div([title, html.P(" · ".join(about))]),
                      _tools(slo, base, w)], className="top"),
         html.P(sections.emphasised(spoken(slo.get("why"))), className=f"why state-{state}"),
-        html.P(slo["description"], className="about quiet") if slo.get("description") else None,
+        html.P(text_of(slo["description"]), className="about quiet") if slo.get("description") else None,
         html.P(w("slo.is_default"), className="about quiet") if slo.get("default") else None,
         _facts(slo, w),
     ]  # fmt: skip

@@ -52,7 +52,12 @@ def title_of(entry: Json, w: Wording) -> str:
     title, threshold_ms = entry.get("title"), entry.get("threshold_ms")
     if entry.get("default") and entry.get("kind") in ("availability", "latency"):
         return w("slo.default." + entry["kind"], w.millis(threshold_ms))
-    return title or entry["name"] if isinstance(title, str) else spoken(title, entry["name"])
+    return text_of(title) or entry["name"]
+
+
+def text_of(text: str | Mapping[str, str] | None) -> str:
+    """What somebody wrote, in the language of the request where it was written in two."""
+    return text if isinstance(text, str) else spoken(text)
 
 
 def subject_of(entry: Json, nodes: Mapping[str, Json]) -> str:

@@ -195,6 +195,8 @@ class Slo:
     default: bool = False
     projected: bool = False
     description: str = ""
+    title_zh: str = ""
+    description_zh: str = ""
     file: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     document: Mapping[str, object] = field(default_factory=dict)

@@ -11,7 +11,8 @@ from topology.slo.openslo.place import Place
 
 PREFIX = "synoptic/"
 MISSING, MIN_BAD_EVENTS, CLASS = "synoptic/missing", "synoptic/min-bad-events", "synoptic/class"
-OWN = (MISSING, MIN_BAD_EVENTS, CLASS)
+TITLE_ZH, DESCRIPTION_ZH = "synoptic/title-zh", "synoptic/description-zh"
+OWN = (MISSING, MIN_BAD_EVENTS, CLASS, TITLE_ZH, DESCRIPTION_ZH)
 MOST_BAD_EVENTS = 1_000_000
 DESCRIPTION_MOST, TITLE_MOST = 1050, 63
 _LABEL = re.compile(r"[a-zA-Z0-9]([-._a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")

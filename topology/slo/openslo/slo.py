@@ -12,7 +12,15 @@ from topology.slo.openslo.doubts import House, doubt
 from topology.slo.openslo.effective import effective
 from topology.slo.openslo.indicator import Foreign, Form, read_indicator
 from topology.slo.openslo.library import SLI, Library, Object, read_policies
-from topology.slo.openslo.metadata import CLASS, description, min_bad_events, missing, read_metadata
+from topology.slo.openslo.metadata import (
+    CLASS,
+    DESCRIPTION_ZH,
+    TITLE_ZH,
+    description,
+    min_bad_events,
+    missing,
+    read_metadata,
+)
 from topology.slo.openslo.period import DEFAULT, read_period
 from topology.slo.openslo.place import Place
 from topology.slo.openslo.synoptic import Measured, check_limit
@@ -81,6 +89,8 @@ def _base(found: Object, known: Library, house: House, file: str) -> Slo:
         min_bad_events=min_bad_events(annotations, metadata.annotations, house.min_bad_events),
         service_class=kind or "",
         description=description(spec.at("description")),
+        title_zh=metadata.annotations.get(TITLE_ZH, ""),
+        description_zh=metadata.annotations.get(DESCRIPTION_ZH, ""),
         file=file, labels=metadata.labels, document=effective(found, known, period),
     )  # fmt: skip
 
