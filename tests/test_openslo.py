@@ -271,6 +271,14 @@ def test_unreachable_threshold_is_a_warning_that_names_rule_and_largest_burn():
     assert noted(reading(changed(plain(RATIO), "spec.objectives.0.target", Decimal("0.9306"))), warning=True) == []
 
 
+@pytest.mark.parametrize(("written", "rules"), [("10Y", ["kept"]), ("11Y", ["period"]), ("400000Y", ["period"])])
+def test_longest_period_is_ten_years(written, rules):
+    """A slip of the finger must not ask for the memory of a thousand years: then nothing would be counted at all."""
+    found = reading(changed(plain(RATIO), "spec.timeWindow.0.duration", written), house=House(WINDOWS, 0, 400 * 86400))
+    assert [note.rule for note in found.findings if note.rule in ("kept", "period")] == rules
+    assert len(found.slos) == (rules == ["kept"])
+
+
 def test_period_outside_the_catalogue_and_beyond_what_is_kept_is_said():
     """The shares of the nearest period are scaled, and nobody is told that a year is counted when a month is kept."""
     slo = changed(plain(RATIO), "spec.timeWindow.0.duration", "42d")

@@ -320,13 +320,16 @@ def test_young_default_budget_is_measured_at_the_present_rate():
 
 
 def test_no_calls_are_not_known_and_covered_by_nothing():
-    """Without data there is no ratio, no budget, no burn and no coverage: nothing is 0 or 1."""
-    found = Books(Promises([slo("empty")]))
+    """Without data there is no ratio, no budget, no burn and no coverage: nothing is 0 or 1, and no calendar period of
+    slices, whose budget is known beforehand, is full."""
+    month = Period("1M", 30 * DAY_S, False, "2026-01-01 00:00:00", ZoneInfo("UTC"))
+    slices = slo("slices", period=month, method=Method.TIMESLICES, slice_s=60, slice_target=Decimal("0.9"))
+    found = Books(Promises([slo("empty"), slices]))
     found.members.extend([])
     found.ledger.take(found.members, [])
-    told = found.at(NOW_S).told("empty")
-    assert np.isnan([told["ratio"], told["left"], *told["burn"].values()]).all()
-    assert (told["good"], told["total"], told["coverage"]) == (0, 0, 0)
+    for told in (found.at(NOW_S).told("empty"), found.told("slices")):
+        assert np.isnan([told["ratio"], told["left"], *told["burn"].values()]).all()
+        assert (told["good"], told["total"], told["coverage"]) == (0, 0, 0)
     assert restore(found.ledger, b"") is None
 
 

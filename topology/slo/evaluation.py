@@ -131,7 +131,7 @@ def _expected(plan: Plan, period_total: Floats, total: Floats, begins: Ints, end
     if len(which):
         day, hour = (total[plan.windows_s.index(WINDOWS_S[name])][which] for name in ("1d", "1h"))
         expected[which] = projected(period_total[which], day, hour, plan.period_s[which])
-    for number in plan.calendar_slices.tolist():
+    for number in plan.calendar_slices[period_total[plan.calendar_slices] > 0].tolist():
         slots = (ends[number] - begins[number]) / plan.slot_s[number]
         expected[number] = budgeted(expected[number], slots, Method.TIMESLICES, rolling=False)
     return expected

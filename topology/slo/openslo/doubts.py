@@ -12,6 +12,8 @@ from topology.slo.openslo.target import Target
 from topology.slo.windows import Windows
 
 HOUR_S = 3600
+LONGEST_S = 10 * 365 * 86400
+"""A period is counted by the day and its whole length is held in memory: 30 KB for ten years of one row."""
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
@@ -25,10 +27,13 @@ class House:
 
 
 def doubt(spec: Place, slos: Sequence[Slo], targets: Sequence[Target], house: House) -> None:
-    """Notes the doubts about the objectives of one document, and a period that is too short for any."""
+    """Notes the doubts about the objectives of one document, and a period that is too short or too long for any."""
     window, period = spec.at("timeWindow").at(0).at("duration"), slos[0].period
     if period.length_s < HOUR_S:
         window.fault("period", "a period of at least 1h (m is minutes, M is months)")
+        return
+    if period.length_s > LONGEST_S:
+        window.fault("period", "a period of at most 10Y")
         return
     if house.windows.pairs:
         _period(window, period, house.windows)
