@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -357,3 +358,17 @@ def _expected(committed: list[tuple[int, int, list[float], dict[int, float]]], b
                             *(((KEYS[place], window, "bucket", b), n) for b, n in hist.items())]:
                 sums[cell] = sums.get(cell, 0.0) + n
     return {cell: n for cell, n in sums.items() if n}
+
+
+def test_frozen_moment_sees_nothing_of_later(store: Store) -> None:
+    """What is committed or moved after the moment is not seen in it, by a thread of its own either; others see it."""
+    store.commit(Commit(keyed([(NOON_S, 0, counts(1), {})])))
+    with store.frozen() as moment:
+        store.commit(Commit(keyed([(NOON_S, 0, counts(2), {}), (NOON_S + 10, 1, counts(4), {})])))
+        store.compact(NOON_S + 30 * 86400.0)
+        with ThreadPoolExecutor(1) as thread:
+            found = thread.submit(moment.rollups, NOON_S - 3600, NOON_S + 3600, 3600, LADDER).result()
+            seen = thread.submit(moment.seen, 0, 4e9).result()
+    assert ([row[2][0] for row in as_rows(found)], list(seen)) == ([1.0], KEYS[:1])
+    assert (total_calls(store, window_s=3600), set(store.seen(0, 4e9))) == (7.0, set(KEYS[:2]))
+    assert list(store.seen(0, NOON_S - 7200)) == []

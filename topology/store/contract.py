@@ -8,6 +8,7 @@ durable exactly when the rollups it covers are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -114,6 +115,17 @@ class Compaction:
     examples: int = 0
 
 
+class Reading(Protocol):
+    """What can be asked of the rollups of a store, as they are or as they were at one moment."""
+
+    def rollups(self, from_s: float, to_s: float, window_s: int, ladder: Ladder,
+                choice: Choice = everything, histograms: bool = True) -> KeyedRollups:
+        """As `Store.rollups`."""
+
+    def seen(self, from_s: float, to_s: float) -> Sequence[SeriesKey]:
+        """The series that have counts in [from_s, to_s), widened to whole windows of what is stored."""
+
+
 class Store(Protocol):
     """Durable rollups, entities, checkpoints, positions and examples.
 
@@ -133,6 +145,13 @@ class Store(Protocol):
         span: read `batch.window_s`. Buckets are those of `ladder`; a bound it does not have falls into the
         bucket around it. Without `histograms` only the counts are read, which is several times faster.
         """
+
+    def seen(self, from_s: float, to_s: float) -> Sequence[SeriesKey]:
+        """As `Reading.seen`."""
+
+    def frozen(self) -> AbstractContextManager[Reading]:
+        """The rollups as they are at this moment, for as long as the context lasts. Everybody else goes on; it may be
+        read by one thread at a time, and be closed by another than opened it."""
 
     def entities(self) -> list[Entity]:
         """Everything ever seen and not yet expired."""

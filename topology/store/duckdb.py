@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from topology.errors import StoreError
@@ -31,8 +29,9 @@ from topology.store.keys import Row, from_row
 from topology.store.numbering import SeriesNumbers
 from topology.store.opening import Limits
 from topology.store.schema import create_tier, tier_table, tier_windows
-from topology.store.tier_tables import Reach, Selection
-from topology.store.tiers import Retention, move_before, move_step_s, whole_windows
+from topology.store.stored_moment import StoredMoment
+from topology.store.tier_tables import Reach
+from topology.store.tiers import Retention, move_before, move_step_s
 
 
 class DuckDBStore:
@@ -115,20 +114,21 @@ class DuckDBStore:
     def rollups(self, from_s: float, to_s: float, window_s: int, ladder: Ladder,
                 choice: Choice = everything, histograms: bool = True) -> KeyedRollups:
         """Sums what all tiers hold of the span."""
+        with self.frozen() as moment:
+            return moment.rollups(from_s, to_s, window_s, ladder, choice, histograms)
+
+    def seen(self, from_s: float, to_s: float) -> list[SeriesKey]:
+        """The series that have counts in a span."""
+        with self.frozen() as moment:
+            return moment.seen(from_s, to_s)
+
+    @contextmanager
+    def frozen(self) -> Iterator[StoredMoment]:
+        """The rollups as they are now: one moment for all tables, so that what a compaction moves is not seen twice or
+        not at all."""
         with self._database.reading() as cursor:
-            cursor.begin()  # one moment for all tables: what a compaction moves must not be seen twice or not at all
-            known = self._known(cursor)
-            start, end, window_s = whole_windows(
-                self._retention.tiers, (from_s, to_s), window_s,
-                lambda place, low, high: tier_tables.holds(cursor, self._windows[place], Reach(low, high)))
-            span = Selection(tuple(self._windows), Reach(start, end), _chosen(known, choice))
-            if histograms:
-                rows = tier_tables.read(cursor, span, window_s, small_tables.bounds(cursor).to_buckets(ladder))
-            else:
-                rows = tier_tables.read_counts(cursor, span, window_s)
-        numbers, series = tier_tables.places(rows.series)
-        batch = replace(tier_tables.batch_of(rows, window_s), series=series)
-        return KeyedRollups(batch, [known[number] for number in numbers], ladder)
+            cursor.begin()
+            yield StoredMoment(cursor, self._known(cursor), self._retention)
 
     def _known(self, cursor: Cursor) -> dict[int, SeriesKey]:
         """The series as the cursor's transaction sees them: also those that were committed a moment ago."""
@@ -216,9 +216,3 @@ class DuckDBStore:
         """Gives the file back."""
         with self._compact_lock, self._write_lock:
             self._database.close()
-
-
-def _chosen(known: Mapping[int, SeriesKey], choice: Choice) -> npt.NDArray[np.int32] | None:
-    """The numbers of the chosen series, ascending; None for all."""
-    numbers = sorted(number for number, key in known.items() if choice(key))
-    return None if len(numbers) == len(known) else np.array(numbers, np.int32)

@@ -4,7 +4,9 @@ reading of the contract that other stores are compared with."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from topology.store.contract import (
     ExampleQuery,
     ExampleSummary,
     KeyedRollups,
+    Reading,
     everything,
 )
 from topology.store.tiers import Retention, move_before, whole_windows
@@ -92,6 +95,21 @@ class MemoryStore:
     def _holds(self, place: int, from_s: int, to_s: int) -> bool:
         starts = self._tiers[place].starts_s
         return bool(((starts >= from_s) & (starts < to_s)).any())
+
+    def seen(self, from_s: float, to_s: float) -> list[SeriesKey]:
+        """The series that have counts in a span."""
+        with self._lock:
+            start, end, _ = whole_windows(self._retention.tiers, (from_s, to_s), 1, self._holds)
+            used = [tier.series[(tier.starts_s >= start) & (tier.starts_s < end)] for tier in self._tiers]
+            return [self._table.keys[number] for number in np.unique(np.concatenate(used)).tolist()]
+
+    @contextmanager
+    def frozen(self) -> Iterator[Reading]:
+        """The rollups as they are now."""
+        with self._lock:
+            still = copy(self)
+            still._tiers = list(self._tiers)
+        yield still
 
     def entities(self) -> list[Entity]:
         """Everything ever seen and not yet expired."""

@@ -198,9 +198,10 @@ def delete(cursor: Cursor, window_s: int, reach: Reach) -> int:
     return int(rows)
 
 
-def series_in(cursor: Cursor, windows: Sequence[int]) -> set[int]:
-    """The numbers of the series that have rows."""
-    tables = " UNION ".join(f"SELECT DISTINCT series FROM {tier_table(w)}" for w in windows)
+def series_in(cursor: Cursor, windows: Sequence[int], reach: Reach | None = None) -> set[int]:
+    """The numbers of the series that have rows (within reach)."""
+    where = f"WHERE {reach.condition}" if reach else ""
+    tables = " UNION ".join(f"SELECT DISTINCT series FROM {tier_table(w)} {where}" for w in windows)
     return {int(number) for (number,) in cursor.execute(tables).fetchall()}
 
 
