@@ -19,6 +19,7 @@ from topology.members import Members
 from topology.pairing import FailureRules, Pairing
 from topology.ring import Totals
 from topology.rollup import COUNTS, SeriesTable
+from topology.slo import incidence
 from topology.store import merging
 
 
@@ -27,6 +28,7 @@ def compile_kernels() -> float:
     began_s = time.monotonic()
     checksum(bytes(64), 1)
     merging.compile_kernels()
+    incidence.compile_kernels()
     ring.compile_kernels()
     figures(Members(), Totals(np.zeros((0, len(COUNTS))), np.zeros((0, ladder().buckets))))
     decoder = SpanDecoder(1, extra_reserved=FailureRules().protected_names)

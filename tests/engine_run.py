@@ -48,10 +48,11 @@ class Run:
         *,
         config: Path | None = None,
         segment_bytes: int = 1 << 20,
+        patience_s: float = 60.0,
         **environ: str,
     ) -> None:
         self.clock, self.store, self.directory = clock or Clock(), store or MemoryStore(), directory
-        self._again = {"config": config, "segment_bytes": segment_bytes, **environ}
+        self._again = {"config": config, "segment_bytes": segment_bytes, "patience_s": patience_s, **environ}
         settings = load(config, SMALL | environ)
         self.journal = Journal(directory / "journal", sync=False, segment_bytes=segment_bytes)
         house = House(settings, follow(config, settings, SMALL | environ))
@@ -59,6 +60,7 @@ class Run:
         self.intake, parts = _intake(settings, _otlp(settings), self.journal, self.store, house, definitions)
         self.intake._p.clock_ns = self.clock.ns
         parts.clock, parts.sources = self.clock, list
+        parts.objectives.patience_s = parts.objectives.start_s = patience_s
         self.engine = Engine(parts, _rules(settings))
         self.engine.load()
 

@@ -95,7 +95,7 @@ class Engine(Answers, Promised):
         self._budgets.refresh(now_s)
         with self.lock:
             self.members.extend(self.parts.series.keys)
-            self.parts.objectives.load(self.parts.series, self.members, now_s, checkpoints)
+            self.parts.objectives.load(self.parts.series, self.members, now_s, checkpoints, self._new_members)
         self._refreshed_s = self._committed_s = self._compacted_s = now_s
         _log.info("loaded", rows=rows, requests_from_journal=recovered, nodes_known=len(self.presence.seen))
         self.tick()
@@ -119,6 +119,7 @@ class Engine(Answers, Promised):
         """Ends the ticks; everything counted is committed."""
         self._stop.set()
         self._thread.join(timeout=30)
+        self.parts.objectives.stop()
         self._harvest()
         self._commit()
 
@@ -185,7 +186,7 @@ class Engine(Answers, Promised):
         reloaded = objectives.reload(self.members, series.keys)
         if objectives.bring_up(series, self.members, now_s, self._uncommitted) or reloaded:
             _log.info("objectives counted anew", objectives=len(objectives.ledger.plan.laid))
-        objectives.add(batch, now_s)
+        objectives.add(batch, series.keys, now_s)
 
     def told(self) -> Told:
         """What objectives say in this tick; call it with the lock held."""
@@ -273,8 +274,8 @@ class Engine(Answers, Promised):
         return lambda: self._listeners.remove(on_tick)
 
     def ready(self) -> bool:
-        """Whether stored data is loaded."""
-        return self._ready
+        """Whether stored data is loaded, the past of objectives included."""
+        return self._ready and self.parts.objectives.loaded
 
     def snapshot(self, window_s: int = 300, at_s: float | None = None) -> dict[str, Any]:
         """The graph of a window, now or at a moment of the past."""

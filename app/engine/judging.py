@@ -12,7 +12,7 @@ import networkx as nx
 
 from app.engine.evidence import Judged
 from app.engine.impact import Failures
-from app.slo.evaluator import Told, no_verdict
+from app.slo.told import LOADING, Told, no_verdict
 from topology.health import Events, Evidence, Judgement, Objective, State, judge
 from topology.members import Members
 from topology.model import Kind
@@ -68,7 +68,8 @@ def _judge_nodes(graph: nx.DiGraph, members: Members, judging: Judging, objectiv
             if data["calls"]:
                 data["judgement"] = _judged(graph, failures, judging, numbers[node], node, objective)
         elif node in numbers:
-            data["slo"], data["judgement"] = None, Judgement(State.NO_DATA, None, no_verdict)
+            said = LOADING.__getitem__ if judging.told.loading else no_verdict
+            data["slo"], data["judgement"] = None, Judgement(State.NO_DATA, None, said)
 
 
 def _sentence(why: Any, origin: Origin | None) -> Any:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +12,15 @@ import structlog
 
 from app.house import House
 from app.slo.definitions import Definitions
-from topology.errors import MalformedInput
-from topology.health import State
+from app.slo.refilling import Refill
+from app.slo.told import Told, Verdict, loading, no_verdict
+from topology.errors import MalformedInput, Overloaded, StoreError
 from topology.histogram import Ladder
 from topology.members import Members
 from topology.model import SeriesKey, Service
 from topology.rollup import RollupBatch, SeriesTable
 from topology.slo.alerts import Alerts
-from topology.slo.evaluation import Standings, alerted
-from topology.slo.explaining import Origin, unpromised, why
+from topology.slo.evaluation import alerted
 from topology.slo.filling import AHEAD_S, complete, fill, needs_minutes
 from topology.slo.hours import remember
 from topology.slo.ledger import NONE_UNFILLED, Ledger, Promises
@@ -29,93 +28,22 @@ from topology.slo.objectives import Slo
 from topology.slo.remembered import from_bytes, to_bytes
 from topology.slo.selection import Concrete
 from topology.slo.states import Shown
-from topology.store.contract import Store
+from topology.store.contract import KeyedRollups, Reading, Store
 
 ALERTS, SLICES = "slo-alerts", "slo-slices"
 SLICES_EVERY_S = 3600
 SIX_HOURS_S = 6 * 3600
+START_S = 5.0
+"""How long the start waits for the past."""
+PATIENCE_S = 0.2
+"""How long a tick waits for what is counted anew: most is counted in less."""
+AGAIN_S = 60.0
 _log = structlog.get_logger("synoptic.slo")
-
-
-@dataclass(frozen=True)
-class Told:
-    """Everything that was found at one moment; never changed afterwards. `ledger` is what it was found in, and goes on
-    counting."""
-
-    ledger: Ledger
-    found: Standings
-    alerts: Alerts
-    shown: Shown
-    beyond: frozenset[str] = frozenset()
-    """What only objectives beyond the bound are about: it is judged by the default of `topology.health`."""
-
-    @cached_property
-    def of(self) -> Mapping[str, list[int]]:
-        """The rows of the objectives about each node (by id) and path (by id)."""
-        rows: dict[str, list[int]] = {}
-        for row, one in enumerate(self.found.plan.concretes):
-            for about in (*one.nodes, *one.paths):
-                rows.setdefault(about, []).append(row)
-        return rows
-
-    @cached_property
-    def row(self) -> Mapping[str, int]:
-        """The row of each objective, by name."""
-        return {name: row for row, name in enumerate(self.found.plan.names)}
-
-    @cached_property
-    def _loudness(self) -> tuple[list[int], list[float], list[float]]:
-        long = self.found.burn[self.found.plan.long_at, np.arange(len(self.found.plan.laid))]
-        return self.shown.code.tolist(), np.nan_to_num(long, nan=-1.0).tolist(), self.found.left.tolist()
-
-    def verdict(self, about: str) -> Verdict | None:
-        """What the objectives of a node or path say together: the loudest of them, that with the higher burn where two
-        are as loud. None when none is about it."""
-        rows = self.of.get(about)
-        if not rows:
-            return None
-        code, burn, left = self._loudness
-        worst = max(rows, key=lambda row: (code[row], burn[row]))
-        return Verdict(self, worst, min((left[row] for row in rows if left[row] == left[row]), default=None))
-
-    def why(self, row: int, language: str, origin: Origin | None = None) -> str:
-        """The sentence of one objective."""
-        return why(self.found, self.alerts, self.shown, row, language, origin)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The state of a node or path with its reasons: that of its worst objective. `budget_left` is the least that any
-    of its objectives has left."""
-
-    told: Told
-    row: int
-    budget_left: float | None
-
-    @property
-    def state(self) -> State:
-        """The state that is shown."""
-        return self.told.shown.state(self.row)
-
-    @property
-    def slo(self) -> str:
-        """The name of the objective that decides, "default" for one that nobody wrote."""
-        slo = self.told.found.plan.slos[self.row]
-        return "default" if slo.default else slo.name
-
-    def why(self, language: str, origin: Origin | None = None) -> str:
-        """The sentence of the objective that decides."""
-        return self.told.why(self.row, language, origin)
-
-
-def no_verdict(language: str) -> str:
-    """What is said of a node that no objective is about."""
-    return unpromised(language)
 
 
 class Objectives:
     """Counts for objectives and judges them. `ledger` and all methods but `told` belong to the engine's thread, which
-    holds its lock; `told` is what was found last, for anybody."""
+    holds its lock; `told` is what was found last, for anybody. `loaded`: the past is counted."""
 
     def __init__(self, definitions: Definitions, house: House, store: Store, ladder: Ladder,
                  saturations: Iterable[str] = (), max_slos: int = 5000, settle_s: float = 50.0) -> None:
@@ -125,7 +53,12 @@ class Objectives:
         self.lock = threading.Lock()
         self.ledger = self._new()
         self.told = Told(self.ledger, self.ledger.standings(0), Alerts(), Shown())
-        self.stale = False
+        self.stale = self.loaded = False
+        self.patience_s, self.start_s = PATIENCE_S, START_S
+        self._new_members: Callable[[], Members] = Members
+        self._kept = self.told
+        self._refill: Refill | None = None
+        self._again_s: float = 0.0
         self._noted: tuple[object, ...] = ()
         self._sliced_s = 0.0
         self._slices = b""
@@ -142,8 +75,10 @@ class Objectives:
         return {"title": said.title_en, "domain": said.domain, "layer": said.layer or "", "zone": said.zone or "",
                 "owner": said.owner or "", "class": said.class_ or ""}
 
-    def load(self, table: SeriesTable, members: Members, now_s: float, checkpoints: Mapping[str, bytes]) -> None:
-        """Brings back counts, alerts and states as they were."""
+    def load(self, table: SeriesTable, members: Members, now_s: float, checkpoints: Mapping[str, bytes],
+             new_members: Callable[[], Members]) -> None:
+        """Brings back alerts, states and counts. Until all is counted, which a large past delays, nothing is known."""
+        self._new_members = new_members
         self._slices = checkpoints.get(SLICES, b"")
         alerts, shown = Alerts(), Shown()
         try:
@@ -151,51 +86,97 @@ class Objectives:
                 alerts, shown = from_bytes(checkpoints[ALERTS])
         except MalformedInput as error:
             _log.error("alerts begin anew", why=str(error))
-        self.told = Told(self.ledger, self.told.found, alerts, shown)
-        self.refill(table, members, now_s, ())
+        self._kept = Told(self.ledger, self.told.found, alerts, shown)
+        self.stale = True
+        self._begin(table, now_s, ())
+        if self._refill and self._refill.wait(self.start_s):
+            self._take_over(table, members, now_s)
+        else:
+            _log.info("the past of objectives is being counted; until then they show no data")
 
-    def refill(self, table: SeriesTable, members: Members, now_s: float, uncommitted: Sequence[RollupBatch]) -> None:
-        """Counts everything anew from the store and what is not in it yet: at the start, with other objectives, and
-        where a name that was learnt late changes whose calls earlier ones were."""
+    def _begin(self, table: SeriesTable, now_s: float, uncommitted: Sequence[RollupBatch]) -> None:
+        """Begins to count everything anew beside what is in force: the store, and what is not in it yet."""
+        if self.loaded:
+            with self.lock:
+                self._slices = remember(self.ledger) or self._slices
+        self.stale = False
+        try:
+            self._refill = Refill(self._store, lambda reading, own, members: self._filled(
+                own, members, now_s, AHEAD_S, store=reading), self._new_members(),
+                [KeyedRollups(batch, table.keys, self._ladder) for batch in uncommitted])
+        except (StoreError, Overloaded) as error:
+            _log.error("the past of objectives could not be read; tried again in a minute", why=str(error))
+            self._fail(now_s)
+
+    def _fail(self, now_s: float) -> None:
+        self.stale, self._again_s = True, now_s + AGAIN_S
+
+    def _take_over(self, table: SeriesTable, members: Members, now_s: float) -> bool:
+        """Puts in force what was counted beside."""
+        refill, self._refill = self._refill, None
+        assert refill is not None
         with self.lock:
-            self._slices = remember(self.ledger) or self._slices
-            self.ledger = self._filled(table, members, now_s, AHEAD_S)
-            self.ledger.take(members, table.keys)
-            for batch in uncommitted:
-                self.ledger.add(batch)
-            self.stale = False
+            ledger = refill.into(table, members, now_s)
+            if ledger is None:
+                self._fail(now_s)
+                return False
+            current = self._promises()
+            if self.ledger.promises == current != ledger.promises:  # they came meanwhile, and were put in force at once
+                ledger.promise(current, members, table.keys)
+            self.ledger = ledger
+        if not self.loaded:
+            self.loaded, self.told = True, replace(self._kept, ledger=ledger)
+        return True
 
     def reload(self, members: Members, keys: Sequence[SeriesKey]) -> bool:
-        """Looks at the documents; True when other objectives are in force."""
+        """Looks at the documents; True when other objectives are in force, or will be when they are counted."""
         if not self.definitions.reload():
             return False
         promises, old = self._promises(), self.ledger.promises
         with self.lock:
-            self.stale = self.stale or promises.longest_s > old.longest_s or needs_minutes(promises)
-            if not self.stale:
+            at_once = not self.stale and promises.longest_s <= old.longest_s and not needs_minutes(promises)
+            if at_once:
                 self.ledger.promise(promises, members, keys)
+            self.stale = not at_once
         return True
 
     def bring_up(self, table: SeriesTable, members: Members, now_s: float,
                  uncommitted: Sequence[RollupBatch]) -> bool:
-        """Counts the past of whatever has none yet; True when there was something. Call it before `add`."""
-        if self.stale:
-            self.refill(table, members, now_s, uncommitted)
-            return True
-        if self.ledger.unfilled_from == NONE_UNFILLED:
+        """Counts the past of whatever has none yet; True when there was something. Call it before `add`.
+
+        With other periods or slices, and where a name that was learnt late changes whose calls earlier ones were,
+        everything is counted anew, beside what is in force and without waiting longer than `patience_s`."""
+        if self._refill is None and self.stale and now_s >= self._again_s:
+            self._begin(table, now_s, uncommitted)
+            if self._refill is not None:
+                self._refill.wait(self.patience_s)
+        if self._refill is not None:
+            return self._refill.wait(0) and self._take_over(table, members, now_s)
+        if self.stale or self.ledger.unfilled_from == NONE_UNFILLED:
             return False
-        with self.lock:
-            self.ledger.advance(now_s)
-            complete(self.ledger, self._store, table, now_s, uncommitted)
+        try:
+            with self.lock:
+                self.ledger.advance(now_s)
+                complete(self.ledger, self._store, table, now_s, uncommitted)
+        except (StoreError, Overloaded) as error:
+            _log.error("the past of an objective could not be read; tried again in a minute", why=str(error))
+            self._fail(now_s)
         return True
 
+    def stop(self) -> None:
+        """Ends what is being counted, and begins nothing any more."""
+        self._again_s = np.inf
+        if self._refill is not None:
+            self._refill.stop()
+
     def _filled(self, table: SeriesTable, members: Members, to_s: float, ahead_s: int = 0,
-                minutes_back_s: int | None = None) -> Ledger:
+                minutes_back_s: int | None = None, store: Reading | None = None) -> Ledger:
+        reading = store or self._store
         try:
-            return fill(self._new, self._store, table, members, to_s, self._slices, ahead_s, minutes_back_s)
+            return fill(self._new, reading, table, members, to_s, self._slices, ahead_s, minutes_back_s)
         except MalformedInput as error:
             _log.error("slices older than a week are lost", why=str(error))
-            return fill(self._new, self._store, table, members, to_s, b"", ahead_s, minutes_back_s)
+            return fill(self._new, reading, table, members, to_s, b"", ahead_s, minutes_back_s)
 
     def follow(self, members: Members, keys: Sequence[SeriesKey], changed: bool) -> None:
         """Takes in new series; `changed` says that earlier ones belong elsewhere now."""
@@ -210,16 +191,25 @@ class Objectives:
         with self.lock:
             self.ledger.renumber(members, keys)
 
-    def add(self, batch: RollupBatch, now_s: float) -> None:
+    def add(self, batch: RollupBatch, keys: Sequence[SeriesKey], now_s: float) -> None:
         """Counts a harvest."""
+        if self._refill is not None:
+            self._refill.add(KeyedRollups(batch, keys, self._ladder))
         with self.lock:
             self.ledger.advance(now_s)
-            self.ledger.add(batch)
+            if self.loaded:
+                self.ledger.add(batch)
 
     def evaluate(self, now_s: float) -> Told:
-        """Judges all objectives now, raises and ends alerts."""
+        """Judges all objectives now, raises and ends alerts. While anything has no past yet, what was found last stays:
+        half a past would raise false alerts, and end true ones."""
         with self.lock:
             self.ledger.advance(now_s)
+            if not self.loaded:
+                self.told = loading(self.ledger, self._kept.alerts)
+                return self.told
+            if self._refill is not None and self.ledger.unfilled_from != NONE_UNFILLED:
+                return self.told
             found = self.ledger.standings()
         alerts, shown = alerted(found, self.told.alerts, self.told.shown, now_s)
         self.told = Told(self.ledger, found, alerts, shown, _about(self.ledger.overflow))
@@ -231,7 +221,7 @@ class Objectives:
         and more begin at whole hours."""
         with self.lock:
             ledger = self.ledger
-            known = at_s - SIX_HOURS_S >= self.ledger.grid.minutes_from_s
+            known = self.loaded and at_s - SIX_HOURS_S >= self.ledger.grid.minutes_from_s
             found = self.ledger.standings(at_s) if known else None
         if found is None:
             ledger = self._filled(SeriesTable(), new_members(), at_s, minutes_back_s=SIX_HOURS_S + 3600)
@@ -256,6 +246,8 @@ class Objectives:
     def checkpoints(self, now_s: float) -> dict[str, bytes]:
         """What is to be stored with the next commit: only what has changed."""
         changed: dict[str, bytes] = {}
+        if not self.loaded:
+            return changed
         with self.lock:
             if now_s - self._sliced_s >= SLICES_EVERY_S:
                 self._sliced_s, self._slices = now_s, remember(self.ledger) or self._slices
@@ -274,3 +266,6 @@ def _about(concretes: Iterable[Concrete]) -> frozenset[str]:
 
 def _bytes(column: npt.NDArray[np.generic]) -> bytes:
     return column.tobytes()
+
+
+__all__ = ["Objectives", "Told", "Verdict", "no_verdict"]

@@ -19,50 +19,50 @@ from topology.slo.hours import restore
 from topology.slo.incidence import since
 from topology.slo.ledger import NONE_UNFILLED, Ledger, Promises
 from topology.slo.objectives import Measure, Method, Missing, Slo, Threshold
-from topology.store.contract import Choice, Store
+from topology.store.contract import Choice, Reading
 
 MINUTES_KEPT_S = 3 * DAY_S + HOUR_S
 SLICES_REREAD_S = 7 * DAY_S
 """Slices of so long are worked out again from stored minutes; those of older ones are remembered as hours."""
 AHEAD_S = 60
 """How far clocks may be ahead: what is stamped so is stored, and waits for its time."""
-TRIES = 5
 
 
-def fill(new: Callable[[], Ledger], store: Store, table: SeriesTable, members: Members, to_s: float,
+def fill(new: Callable[[], Ledger], store: Reading, table: SeriesTable, members: Members, to_s: float,
          remembered: bytes = b"", ahead_s: int = 0, minutes_back_s: int | None = None) -> Ledger:
     """A new ledger with all that the store holds of the time before `to_s`, and of `ahead_s` more, which waits for its
     time. `table` and `members` learn the series.
 
     `remembered` is what `hours.remember` gave. What is older than `minutes_back_s` (if not said: three days, a week
-    where slices are to be worked out) is read in whole hours. Where a name that is learnt late changes whose calls
-    earlier ones were, everything is counted again.
+    where slices are to be worked out) is read in whole hours. All names are learnt first, since one may change whose
+    calls others are; then only series that count for an objective are read.
     """
-    for _ in range(TRIES):
-        ledger = new()
-        parts = _parts(ledger, to_s, ahead_s, minutes_back_s)
-        if all(_pour(ledger, store, table, members, part, to_s) for part in parts):
-            break
+    ledger = new()
+    parts = list(_parts(ledger, to_s, ahead_s, minutes_back_s))
+    possible = _choice(ledger)
+    for key in filter(possible, store.seen(parts[0][0], parts[-1][1])):
+        table.number(key)
+    members.extend(table.keys)
+    ledger.take(members, table.keys)
+    for part in parts:
+        ledger.advance(min(part[1], to_s) - 1)
+        kept = _read(ledger, store, table, part)
+        if len(kept):
+            ledger.add(kept)
     restore(ledger, remembered)
     ledger.advance(to_s)
     return ledger
 
 
-def complete(ledger: Ledger, store: Store, table: SeriesTable, to_s: float,
+def complete(ledger: Ledger, store: Reading, table: SeriesTable, to_s: float,
              uncommitted: Iterable[RollupBatch]) -> None:
     """Gives new rows of a ledger their past: what the store holds, and what it does not hold yet. Only series that
     count in them are read, so it costs as much as the new objectives do."""
     first, ledger.unfilled_from = ledger.unfilled_from, NONE_UNFILLED
 
-    def choice(key: SeriesKey) -> bool:
-        number = table.numbers.get(key)
-        return number is not None and ledger.incidence.concerns(number, first)
-
-    for from_s, until_s, window_s in _parts(ledger, to_s, AHEAD_S, None):
-        kept = store.rollups(from_s, until_s, window_s, ledger.incidence.ladder, choice=choice)
-        numbers = np.array([table.numbers[key] for key in kept.keys], np.int32)
-        if len(kept.batch):
-            batch = replace(kept.batch, series=numbers[kept.batch.series])
+    for part in _parts(ledger, to_s, AHEAD_S, None):
+        batch = _read(ledger, store, table, part, first)
+        if len(batch):
             ledger.grid.add(since(ledger.incidence.amounts(batch), first))
     for batch in uncommitted:
         if len(batch):
@@ -96,19 +96,18 @@ def _hour(at_s: float) -> int:
     return int(at_s // HOUR_S) * HOUR_S
 
 
-def _pour(ledger: Ledger, store: Store, table: SeriesTable, members: Members, part: tuple[int, int, int],
-          until_s: float) -> bool:
-    """Adds what the store holds of a part; False when what was added before would now count elsewhere."""
+def _read(ledger: Ledger, store: Reading, table: SeriesTable, part: tuple[int, int, int],
+          first_row: int = 0) -> RollupBatch:
+    """What the store holds of a part for the rows from `first_row` on, in the numbers of `table`."""
     from_s, to_s, window_s = part
-    kept = store.rollups(from_s, to_s, window_s, ledger.incidence.ladder, choice=_choice(ledger))
-    numbers = np.array([table.number(key) for key in kept.keys], np.int32)
-    changed = members.extend(table.keys)
-    if not ledger.take(members, table.keys) or changed:
-        return False
-    ledger.advance(min(to_s, until_s) - 1)
-    if len(kept.batch):
-        ledger.add(replace(kept.batch, series=numbers[kept.batch.series]))
-    return True
+
+    def choice(key: SeriesKey) -> bool:
+        number = table.numbers.get(key)
+        return number is not None and ledger.incidence.concerns(number, first_row)
+
+    kept = store.rollups(from_s, to_s, window_s, ledger.incidence.ladder, choice=choice)
+    numbers = np.array([table.numbers[key] for key in kept.keys], np.int32)
+    return replace(kept.batch, series=numbers[kept.batch.series]) if len(kept.batch) else kept.batch
 
 
 def _choice(ledger: Ledger) -> Choice:

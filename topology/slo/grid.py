@@ -72,8 +72,9 @@ class _Borders:
         if not late.any():
             return
         first = int(border[late].min())
-        more = np.zeros((self.newest - first + 1, len(rows)))
-        np.add.at(more, (border[late] - first, places[late]), values[late])
+        borders = self.newest - first + 1
+        at = (border[late] - first) * len(rows) + places[late]
+        more = np.bincount(at, values[late], minlength=borders * len(rows)).reshape(borders, len(rows))
         slots = np.arange(first, self.newest + 1) % self.size
         self.before[np.ix_(slots, rows)] += np.cumsum(more, axis=0)
 
@@ -123,7 +124,7 @@ class Grid:
             amounts = _of(amounts, ~early)
         if not len(amounts.rows):
             return
-        rows, places = np.unique(amounts.rows, return_inverse=True)
+        rows, places = _places(amounts.rows, self.room)
         self.total[rows] += np.bincount(places, amounts.values, minlength=len(rows))
         np.minimum.at(self.first_s, amounts.rows, amounts.starts_s)
         for borders in self._borders:
@@ -173,6 +174,13 @@ class Grid:
     def bytes(self) -> int:
         """The memory that the totals take when all rows and borders are in use."""
         return self.total.nbytes + sum(borders.before.nbytes for borders in self._borders)
+
+
+def _places(rows: npt.NDArray[np.int64], room: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The different rows, and the place of each entry among them."""
+    used = np.zeros(room, bool)
+    used[rows] = True
+    return np.flatnonzero(used), (np.cumsum(used) - 1)[rows]
 
 
 def clean(counts: Floats) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topology.histogram import Ladder
+from topology.machine import JIT, compiled
 from topology.members import CLIENT_SIDE, GAUGE, HIDDEN, LOG, ROOT_WORK, SERVER_SIDE, WORK, Members, edge_id
 from topology.model import EdgeKey, GaugeKey, Kind, LogKey, OperationKey, SeriesKey
 from topology.rollup import COUNTS, RollupBatch
@@ -123,8 +124,8 @@ class Incidence:
 
     def _within(self, batch: RollupBatch, threshold_us: int) -> Floats:
         below = int(np.searchsorted(self.ladder.bounds_us, threshold_us, side="right"))
-        inside = batch.hist_bucket < below
-        return np.bincount(batch.hist_row[inside], batch.hist_n[inside], minlength=len(batch)).astype(np.float64)
+        found: Floats = _sum_below(batch.hist_row, batch.hist_bucket, batch.hist_n, below, len(batch))
+        return found
 
     def _listed(self) -> tuple[Ints, Ints, Ints, Floats]:
         if self._arrays is None:
@@ -132,6 +133,21 @@ class Incidence:
             self._arrays = (np.array(self._first, np.int64), np.array(columns[0], np.int64),
                             np.array(columns[1], np.int64), np.array(columns[2], np.float64))
         return self._arrays
+
+
+@compiled(**JIT)
+def _sum_below(row: npt.NDArray[np.int32], bucket: npt.NDArray[np.int16], n: Floats, below: int, rows: int) -> Floats:
+    """For each row the sum of its cells in the buckets before `below`."""
+    found = np.zeros(rows)
+    for cell in range(len(row)):
+        if bucket[cell] < below:
+            found[row[cell]] += n[cell]
+    return found
+
+
+def compile_kernels() -> None:
+    """Compiles what counting needs (a moment, once a machine), so that no harvest waits for it."""
+    _sum_below(np.zeros(1, np.int32), np.zeros(1, np.int16), np.ones(1), 1, 1)
 
 
 def _facets(members: Members, number: int, key: SeriesKey) -> Iterator[tuple[What, str]]:
