@@ -7,9 +7,10 @@ import pytest
 from slo_ledger import DATABASE, LEDGER, NOW_S, ORDERS, RULES, USER, WEB, Books, call, path, ratio, slo, work
 
 from topology.model import Service, Side
+from topology.slo.burn import rule_table, windows_of
 from topology.slo.defaults import Promise, default_slos
 from topology.slo.ledger import Promises
-from topology.slo.objectives import Counted, Services
+from topology.slo.objectives import BurnCondition, Counted, Operator, Services
 
 DEFAULTS = default_slos({"": Promise(Decimal("0.999"), 1_000_000, Decimal("0.95")),
                          "critical": Promise(Decimal("0.9999"), 200_000, Decimal("0.99"))}, RULES, 3)  # fmt: skip
@@ -150,3 +151,20 @@ def test_users_have_no_default_objective():
     """Whoever calls from outside is no service: nobody promises anything on their behalf, nor is anybody woken."""
     found = books(defaults=DEFAULTS).add(call(NOW_S, path(USER, WEB), 10, 5), call(NOW_S, work(WEB), 10, 5))
     assert found.ledger.plan.names == ("default-availability:web", "default-latency:web")
+
+
+def test_rules_of_many_are_those_of_each():
+    """The table of many objectives is, row by row, what each of them gives alone: rules that are shared, other targets
+    and floors, and conditions of one's own."""
+    own = BurnCondition("quick", "page", Operator.GT, Decimal(2), 3600, 60)
+    slos = [slo("a"), slo("b"), slo("c", target="0.9"), slo("d", min_bad_events=3), slo("e", conditions=(own,)),
+            slo("f", rules=())]  # fmt: skip
+    windows = windows_of(slos)
+    alone = [rule_table([one], windows) for one in slos]
+    table = rule_table(slos, windows)
+    assert table.keys == tuple(key for one in alone for key in one.keys)
+    assert table.row.tolist() == [place for place, one in enumerate(alone) for _ in one.keys]
+    for name in ("long_at", "short_at", "limit", "allowed", "least_bad", "after_s", "short_s", "operator", "pages"):
+        assert getattr(table, name).tolist() == [value for one in alone for value in getattr(one, name).tolist()], name
+    assert table.limit[0] == 0.144
+    assert len(rule_table([], windows)) == 0

@@ -11,7 +11,7 @@ rounded once to a float; why no rounding decides is said in `topology.slo.budget
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -88,32 +88,52 @@ class RuleTable:
 
 def windows_of(slos: Sequence[Slo]) -> tuple[int, ...]:
     """Every window that a rule or condition looks at, in seconds, shortest first."""
-    rules = {s for slo in slos for rule in slo.rules for s in (rule.long_s, rule.short_s)}
-    return tuple(sorted(rules | {condition.lookback_s for slo in slos for condition in slo.conditions}))
+    rules = {id(slo.rules): slo.rules for slo in slos}.values()
+    conditions = {id(slo.conditions): slo.conditions for slo in slos}.values()
+    windows = {s for several in rules for rule in several for s in (rule.long_s, rule.short_s)}
+    return tuple(sorted(windows | {condition.lookback_s for several in conditions for condition in several}))
 
 
 def rule_table(slos: Sequence[Slo], windows_s: Sequence[int]) -> RuleTable:
     """All rules and conditions of `slos` over `windows_s`, which must hold every window of `windows_of(slos)`."""
     at = {window: place for place, window in enumerate(windows_s)}
-    found = [(row, slo, rule) for row, slo in enumerate(slos) for rule in _rules_of(slo)]
-    keys = [_key(slo, rule) for _, slo, rule in found]
+    known: dict[object, _Figures] = {}
+    # Most objectives share their rules and a few targets: exact figures are worked out once for all of these.
+    found = [known.get(_shared(slo)) or known.setdefault(_shared(slo), _figures_of(slo, at)) for slo in slos]
+    columns = np.concatenate([figures.columns for figures in found], axis=1) if found else np.empty((len(_COLUMNS), 0))
+    figures = dict(zip(_COLUMNS, columns, strict=True))
+    row = np.repeat(np.arange(len(found)), [len(figures.keys) for figures in found])
     return RuleTable(
-        keys=tuple(keys),
-        row=np.array([row for row, _, _ in found], np.int64),
-        long_at=np.array([at[key.long_s] for key in keys], np.int64),
-        short_at=np.array([at[key.short_s] for key in keys], np.int64),
-        limit=np.array([float(limit(_threshold(rule), slo.allowed)) for _, slo, rule in found]),
-        allowed=np.array([float(slo.allowed) for _, slo, _ in found]),
-        least_bad=np.array([float(_floor(slo, rule)) for _, slo, rule in found]),
-        after_s=np.array([getattr(rule, "alert_after_s", 0) for _, _, rule in found], np.float64),
-        short_s=np.array([key.short_s for key in keys], np.float64),
-        operator=np.array([OPERATORS.index(_operator(rule)) for _, _, rule in found], np.int8),
-        pages=np.array([key.severity == Severity.PAGE for key in keys], np.bool_),
-    )
+        keys=tuple(RuleKey(slo.name, *key) for slo, figures in zip(slos, found, strict=True) for key in figures.keys),
+        row=row.astype(np.int64), long_at=figures["long_at"].astype(np.int64),
+        short_at=figures["short_at"].astype(np.int64), limit=figures["limit"], allowed=figures["allowed"],
+        least_bad=figures["least_bad"], after_s=figures["after_s"], short_s=figures["short_s"],
+        operator=figures["operator"].astype(np.int8), pages=figures["pages"].astype(np.bool_),
+    )  # fmt: skip
 
 
-def _rules_of(slo: Slo) -> tuple[BurnRule | BurnCondition, ...]:
-    return (*slo.rules, *slo.conditions)
+_COLUMNS = ("long_at", "short_at", "limit", "allowed", "least_bad", "after_s", "short_s", "operator", "pages")
+
+
+class _Figures(NamedTuple):
+    """The rules of an SLO: their keys without its name, and `_COLUMNS` x rules."""
+
+    keys: tuple[tuple[Any, ...], ...]
+    columns: Array
+
+
+def _shared(slo: Slo) -> tuple[object, ...]:
+    return id(slo.rules), id(slo.conditions), slo.target, slo.min_bad_events
+
+
+def _figures_of(slo: Slo, at: Mapping[int, int]) -> _Figures:
+    rules: tuple[BurnRule | BurnCondition, ...] = (*slo.rules, *slo.conditions)
+    keys = [_key(slo, rule) for rule in rules]
+    rows = [(at[key.long_s], at[key.short_s], float(limit(_threshold(rule), slo.allowed)), float(slo.allowed),
+             _floor(slo, rule), getattr(rule, "alert_after_s", 0), key.short_s, OPERATORS.index(_operator(rule)),
+             key.severity == Severity.PAGE) for key, rule in zip(keys, rules, strict=True)]  # fmt: skip
+    columns = np.array(rows, np.float64).reshape(-1, len(_COLUMNS)).T
+    return _Figures(tuple(tuple(key[1:]) for key in keys), columns)
 
 
 def _key(slo: Slo, rule: BurnRule | BurnCondition) -> RuleKey:

@@ -271,22 +271,21 @@ def _good(ratio: Ratio, known: Known, root: bool) -> Line:
 
 
 def _line(sources: Iterable[tuple[Source, float]], known: Known, root: bool) -> Line:
-    terms = [replace(term, factor=term.factor * sign)
-             for source, sign in sources for term in _terms(source, known, root)]
-    return added(terms)
+    return added(term if sign == 1 else replace(term, factor=term.factor * sign)
+                 for source, sign in sources for term in _terms(source, known, root))
 
 
 def added(terms: Iterable[Term]) -> Line:
     """The terms in order, those alike as one; those that cancel are gone."""
-    factors: dict[Term, float] = {}
+    alike: dict[tuple[object, ...], Term] = {}
     for term in terms:
-        alike = replace(term, factor=0.0)
-        factors[alike] = factors.get(alike, 0.0) + term.factor
-    return tuple(replace(term, factor=factor) for term, factor in sorted(factors.items(), key=_place) if factor)
+        place = _place(term)
+        known = alike.get(place)
+        alike[place] = term if known is None else replace(known, factor=known.factor + term.factor)
+    return tuple(alike[place] for place in sorted(alike) if alike[place].factor)
 
 
-def _place(item: tuple[Term, float]) -> tuple[object, ...]:
-    term = item[0]
+def _place(term: Term) -> tuple[object, ...]:
     return (term.what, term.subject, term.column, term.within_us, term.detail or "", term.zone or "")
 
 
