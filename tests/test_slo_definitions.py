@@ -213,12 +213,14 @@ def test_too_many_thresholds_are_a_fault(tmp_path):
     assert [fault.rule for fault in place.definitions.faults] == ["thresholds"]
 
 
-def test_more_objectives_than_allowed_are_left_out_and_said(tmp_path):
-    """Memory is bounded by configuration."""
+def test_more_objectives_than_allowed_are_listed_and_said(tmp_path):
+    """One document too many is no reason to stop a product that runs with the others: it is a doubt, and whoever
+    evaluates knows which objectives are beyond the bound."""
     place = Place(tmp_path, a=slo(), b=slo("b"), c=slo("c"))
     few = Definitions(dataclasses.replace(place.options, max_slos=2))
-    assert [one.name for one in few.slos] == ["orders", "b"]
-    assert [(fault.rule, fault.path) for fault in few.faults] == [("max_slos", "c")]
+    assert [one.name for one in few.slos] == ["orders", "b", "c"]
+    assert [(fault.rule, fault.path) for fault in few.warnings] == [("max_slos", "c")]
+    assert few.faults == ()
 
 
 def test_start_with_a_fault_is_refused(tmp_path):

@@ -187,6 +187,14 @@ def test_sentence_names_where_the_failures_began(tmp_path):
     assert "originate in orders" in run.node("web")["why"]["en"]
 
 
+def test_sentence_about_slow_calls_names_no_origin_of_failures(tmp_path):
+    """Where failures began says nothing of why calls were slow: the sentence of a latency objective leaves it out."""
+    run = count(begun(tmp_path, orders=EXAMPLE, quick=QUICK), 1000, failed=2, took_ms=900)
+    assert (run.node("orders")["slo"], run.node("orders")["errors"]) == ("orders-quick", 2)
+    assert "originate" not in run.node("orders")["why"]["en"]
+    assert "源自" not in run.node("orders")["why"]["zh"]
+
+
 def test_history_and_spenders_and_what_if_agree_with_the_entry(tmp_path):
     """The steps of the history add up to the total; the dearest interval is the one that failed; half the failures
     allowed is twice the spending; another threshold is counted from the stored histograms."""

@@ -117,7 +117,7 @@ class Definitions:
         options, old = self.options, (self.slos, self.foreign, self.defaults, self.faults, self.warnings)
         house = House(self._windows, options.min_bad_events, options.kept_s)
         contents = self._folder.contents(house, self.slos)
-        self.slos, self.foreign, self.files = contents.slos[: options.max_slos], contents.foreign, contents.files
+        self.slos, self.foreign, self.files = contents.slos, contents.foreign, contents.files
         rules = self._windows.rules(PERIOD.length_s)
         self.defaults = default_slos(options.promises, rules, options.min_bad_events)
         notes = [*self._window_notes, *contents.notes, *self._bounds(contents.slos), *self._doubts(), *self._inexact()]
@@ -129,8 +129,9 @@ class Definitions:
         """What is too much: objectives, and different latency thresholds."""
         most = self.options.max_slos
         if len(slos) > most:
-            expected, found = f"at most {most} objectives (slo.max_slos)", f"{len(slos)}; the rest is left out"
-            yield DocumentFault(slos[most].file, 0, slos[most].name, "max_slos", expected, found)
+            expected = f"at most {most} objectives (slo.max_slos)"
+            found = f"{len(slos)}; the rest is listed, not evaluated"
+            yield DocumentFault(slos[most].file, 0, slos[most].name, "max_slos", expected, found, True)
         if not _bounds_us(self.thresholds_us()):
             found = f"{len(self.thresholds_us())} different ones"
             yield DocumentFault(str(self.options.directory), 0, "threshold_ms", "thresholds",

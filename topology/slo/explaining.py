@@ -86,7 +86,7 @@ def target_text(slo: Slo) -> str:
 
 def why(found: Standings, alerts: Alerts, shown: Shown, row: int, language: str, origin: Origin | None = None) -> str:
     """The sentence of one objective. Figures are those of the long window of the alert that decides, or of the one
-    that would be first to page."""
+    that would be first to page. `origin` is told where failures are what is counted."""
     said, slo, state = _TEXTS[language], found.plan.slos[row], shown.state(row)
     name = said["default"] if slo.default else said["name"].format(name=slo.name, target=target_text(slo))
     if state is State.NO_DATA:
@@ -98,7 +98,7 @@ def why(found: Standings, alerts: Alerts, shown: Shown, row: int, language: str,
         text += said["limit"].format(limit=f"{limit:g}")
     text += said["held"] if shown.held[row] else ""
     text += _budget(said, language, found, row, state)
-    if state is not State.OK and origin is not None:
+    if state is not State.OK and origin is not None and kind_of(slo) == "availability":
         text += said["origin"].format(share=percent(origin.share), name=origin.names[language])
     return text
 
