@@ -58,7 +58,8 @@ class Views(Protocol):
         `good`, `total`, `ratio`, `budget_left`, `exhausted_in_s`, `coverage`, `burn` by window, `strip` (budget left at
         the end of each of the last 30 days, oldest first, None without data), `state`, `since`, `alerts` that fire
         (`severity`, `long`, `short`, `since`), `why` by language, `evaluated_at`. Where the engine keeps them,
-        `events_good` and `events_total` only grow while the process runs: what a Prometheus counter needs. `good` and
+        `events_good` and `events_total` begin at 0 and only grow while the process runs: what a Prometheus counter
+        needs. `good` and
         `total` are of the period, so they also fall.
         """
         ...

@@ -122,6 +122,40 @@ def test_reload_keeps_the_verdicts_until_the_past_is_counted(tmp_path):
     assert figures(run) == (1795, 1800)
 
 
+def test_service_that_comes_while_the_past_is_counted_is_counted_once(tmp_path):
+    """What the store did not know when it was read, and what the other objectives of it are new for, is in once."""
+    store = SlowStore()
+    store.gate.clear()
+    run = Run(tmp_path, store=store, patience_s=0.0, config=house(tmp_path, orders=EXAMPLE))
+    count(run, 1000, failed=5).settle(20)
+    ended(count(run, 100))
+    assert figures(run) == (1095, 1100)
+    assert figures(count(run, 10)) == (1105, 1110)
+
+
+def test_counters_only_grow_over_a_refill(tmp_path):
+    """What a Prometheus takes begins at zero and counts every event since, over everything being counted anew, over
+    other objectives, and over corrections."""
+    store = SlowStore()
+    store.gate.clear()
+    run = count(Run(tmp_path, store=store, patience_s=0.0, config=house(tmp_path, orders=EXAMPLE)), 1000, failed=5)
+
+    def counters(run: Run = run) -> tuple[float, float]:
+        entry = run.engine.slo("orders-availability")
+        return entry["events_good"], entry["events_total"]
+
+    assert counters(ended(run)) == (0, 0)
+    assert counters(count(run, 100, failed=10)) == (90, 100)
+    store.gate.clear()
+    (tmp_path / "slos" / "slices.yaml").write_text(SLICED, encoding="utf-8")
+    run.step()
+    assert counters(count(run, 100)) == (190, 200)
+    count(run, 50)
+    assert counters(ended(run)) == (240, 250)
+    assert run.engine.slo("orders-slices") is not None
+    assert counters(count(run, 10)) == (250, 260)
+
+
 def test_objectives_that_come_meanwhile_are_in_force_at_once_and_afterwards(tmp_path):
     """A file that comes while the past is counted for another one counts too, with its own past."""
     store = SlowStore()

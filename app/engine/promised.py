@@ -60,8 +60,7 @@ class Promised(ABC):
         asked = (ledger.grid.end_s // HOUR_S, plan)
         if self._ends[0] != asked:
             self._ends = (asked, past.day_ends(ledger, plan))
-        total = ledger.grid.total
-        sums = tuple(np.bincount(plan.slo_of_part, total[plan.parts[:, at]], len(plan.laid)) for at in (0, 1))
+        sums = self.parts.objectives.counters.read(ledger, plan)
         return Entries(told, self.parts.house, past.strips(told.found, self._ends[1]), (sums[0], sums[1]))
 
     def slo(self, name: str) -> Json | None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import structlog
 
 from app.house import House
+from app.slo.counters import Counters
 from app.slo.definitions import Definitions
 from app.slo.refilling import Refill
 from app.slo.told import Told, Verdict, loading, no_verdict
@@ -53,6 +54,7 @@ class Objectives:
         self.lock = threading.Lock()
         self.ledger = self._new()
         self.told = Told(self.ledger, self.ledger.standings(0), Alerts(), Shown())
+        self.counters = Counters()
         self.stale = self.loaded = False
         self.patience_s, self.start_s = PATIENCE_S, START_S
         self._new_members: Callable[[], Members] = Members
@@ -124,6 +126,7 @@ class Objectives:
             if self.ledger.promises == current != ledger.promises:  # they came meanwhile, and were put in force at once
                 ledger.promise(current, members, table.keys)
             self.ledger = ledger
+            self.counters.read(ledger, ledger.plan)
         if not self.loaded:
             self.loaded, self.told = True, replace(self._kept, ledger=ledger)
         return True
@@ -150,14 +153,15 @@ class Objectives:
             self._begin(table, now_s, uncommitted)
             if self._refill is not None:
                 self._refill.wait(self.patience_s)
-        if self._refill is not None:
-            return self._refill.wait(0) and self._take_over(table, members, now_s)
-        if self.stale or self.ledger.unfilled_from == NONE_UNFILLED:
-            return False
+        swapped = self._refill is not None and self._refill.wait(0) and self._take_over(table, members, now_s)
+        if self._refill is not None or self.stale or self.ledger.unfilled_from == NONE_UNFILLED:
+            return swapped
         try:
             with self.lock:
                 self.ledger.advance(now_s)
+                self.counters.read(self.ledger, self.ledger.plan)
                 complete(self.ledger, self._store, table, now_s, uncommitted)
+                self.counters.leave_out(self.ledger, self.ledger.plan)
         except (StoreError, Overloaded) as error:
             _log.error("the past of an objective could not be read; tried again in a minute", why=str(error))
             self._fail(now_s)

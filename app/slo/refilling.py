@@ -15,6 +15,7 @@ from topology.histogram import Ladder
 from topology.members import Members
 from topology.model import SeriesKey
 from topology.rollup import RollupBatch, SeriesTable
+from topology.slo.filling import catch_up
 from topology.slo.ledger import Ledger
 from topology.store.contract import Choice, KeyedRollups, Reading, Store, everything
 
@@ -66,8 +67,8 @@ class Refill:
         self._harvested.append(harvested)
 
     def into(self, table: SeriesTable, members: Members, now_s: float) -> Ledger | None:
-        """The ledger in the numbers of `table`, which learns what is stored, with all that was harvested meanwhile;
-        None when it failed. It must have ended."""
+        """The ledger in the numbers of `table`, which learns what is stored, with all that was harvested meanwhile,
+        but for rows that know nothing of the past yet; None when it failed. It must have ended."""
         ledger = self._ledger
         if ledger is None:
             return None
@@ -78,8 +79,7 @@ class Refill:
         ledger.advance(now_s)
         ledger.renumber(members, table.keys)
         ledger.take(members, table.keys)
-        for batch in batches:
-            ledger.add(batch)
+        catch_up(ledger, batches)
         return ledger
 
 

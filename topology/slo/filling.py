@@ -16,7 +16,7 @@ from topology.model import EdgeKey, GaugeKey, LogKey, OperationKey, SeriesKey
 from topology.rollup import RollupBatch, SeriesTable
 from topology.slo.grid import CELL_S, DAY_S, HOUR_S, MINUTE_S
 from topology.slo.hours import restore
-from topology.slo.incidence import since
+from topology.slo.incidence import since, until
 from topology.slo.ledger import NONE_UNFILLED, Ledger, Promises
 from topology.slo.objectives import Measure, Method, Missing, Slo, Threshold
 from topology.store.contract import Choice, Reading
@@ -67,6 +67,16 @@ def complete(ledger: Ledger, store: Reading, table: SeriesTable, to_s: float,
     for batch in uncommitted:
         if len(batch):
             ledger.grid.add(since(ledger.incidence.amounts(batch), first))
+
+
+def catch_up(ledger: Ledger, batches: Iterable[RollupBatch]) -> None:
+    """Adds what was harvested while a ledger was filled. Rows that know nothing of the past yet are left out: what
+    `complete` gives them has it."""
+    for batch in batches:
+        if len(batch):
+            amounts = until(ledger.incidence.amounts(batch), ledger.unfilled_from)
+            ledger.grid.add(amounts)
+            ledger.derivation.touch(amounts)
 
 
 def needs_minutes(promises: Promises) -> bool:

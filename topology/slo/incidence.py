@@ -35,6 +35,12 @@ def since(amounts: Amounts, row: int) -> Amounts:
     return Amounts(amounts.starts_s[chosen], amounts.rows[chosen], amounts.values[chosen])
 
 
+def until(amounts: Amounts, row: int) -> Amounts:
+    """Those of the rows before a row."""
+    chosen = amounts.rows < row
+    return Amounts(amounts.starts_s[chosen], amounts.rows[chosen], amounts.values[chosen])
+
+
 class Rows:
     """Numbers for lines. Row 0 is the line without terms: it counts nothing."""
 
