@@ -146,7 +146,8 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The default objective, and when a service is at risk, burning, stale or gone."""
+    """The default objective, and when one is stale or gone. The windows `short_s` and `long_s` and the burns hold only
+    for paths and callers that have no objective: all others are judged by the catalogue of windows."""
 
     availability: Annotated[float, Range(0.5, 0.999999)] = 0.999
     latency: Latency = Latency()

@@ -15,7 +15,7 @@ def evidence(
     long: Events | None = None,
     day: Events | None = None,
     period: Events | None = None,
-    named: tuple[str, float] | None = None,
+    named: tuple[dict[str, str], float] | None = None,
 ) -> Evidence:
     """What is known; longer spans are as the shorter one unless they are given."""
     long = long or short
@@ -115,7 +115,7 @@ def every_judgement() -> list[Judgement]:
         for failed, slow in ((0, 0), (0.0004, 0), (0.01, 0), (1, 0), (0, 0.31), (0, 1))
     ]
     objectives = (OBJECTIVE, Objective(latency_ms=250, short_s=600, long_s=1800), Objective(short_s=60, long_s=300))
-    names = (None, ("core <b>bank</b>", 0.97), ("数据库", 1.0))
+    names = (None, ({"en": "core <b>bank</b>", "zh": "核心"}, 0.97), ({"en": "database", "zh": "数据库"}, 1.0))
     return [
         judge(evidence(short, long, period=period, named=name), objective)
         for short, long, period, name, objective in itertools.product(
@@ -139,14 +139,15 @@ def test_every_state_says_why_in_two_languages():
 
 def test_sentence_of_a_burning_service_has_the_numbers():
     """The sentence names the share, the window, the burn, the limit, when the budget is spent, and where it began."""
-    judged = judge(evidence(Events(1000, 144), Events(10_000, 1440), named=("core", 0.973)), OBJECTIVE)
+    names = {"en": "core", "zh": "核心"}
+    judged = judge(evidence(Events(1000, 144), Events(10_000, 1440), named=(names, 0.973)), OBJECTIVE)
     assert judged.why_en == (
         "Burning: 14.4 % of calls failed in the last hour, 144x the budgeted rate (above 14.4x); at this pace the "
         "30-day budget is spent in 4 h. 97.3 % of the failures originate in core."
     )
     assert judged.why_zh == (
         "快速消耗：最近 1 小时 14.4 % 的调用失败，为预算速率的 144 倍（高于 14.4 倍）；"
-        "按此速度 30 天预算将在 4 小时后用尽。97.3 % 的失败源自 core。"
+        "按此速度 30 天预算将在 4 小时后用尽。97.3 % 的失败源自 核心。"
     )
 
 

@@ -187,6 +187,25 @@ def test_sentence_names_where_the_failures_began(tmp_path):
     assert "originate in orders" in run.node("web")["why"]["en"]
 
 
+@pytest.mark.parametrize("most", [5000, 1])
+def test_chinese_sentence_names_the_origin_by_its_chinese_title(tmp_path, most):
+    """A written objective, a default one, and the judgement of who has none: each names where the failures began in
+    the language of the sentence."""
+    (tmp_path / "slos").mkdir()
+    config = tmp_path / "synoptic.yaml"
+    config.write_text(f"slo: {{directory: {tmp_path / 'slos'}, max_slos: {most}}}\n"
+                      "catalogue: {services: [{match: orders, title: {en: Ordering, zh: 订单}}]}\n",
+                      encoding="utf-8")  # fmt: skip
+    run = Run(tmp_path, config=config)
+    rng = random.Random(4)
+    run.take(request(*[block for _ in range(400) for block in call(rng, run.clock.ns() - SECOND, failed=True)]))
+    run.settle(60)
+    for name in ("web", "user"):
+        said = run.node(name)["why"]
+        assert "originate in Ordering" in said["en"], (name, said)
+        assert "失败源自 订单" in said["zh"], (name, said)
+
+
 def test_sentence_about_slow_calls_names_no_origin_of_failures(tmp_path):
     """Where failures began says nothing of why calls were slow: the sentence of a latency objective leaves it out."""
     run = count(begun(tmp_path, orders=EXAMPLE, quick=QUICK), 1000, failed=2, took_ms=900)

@@ -8,7 +8,7 @@ as max(30 d, 1 d x 30, 1 h x 720), so that ten minutes of history do not decide 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,8 +69,8 @@ class Evidence:
     long: Events
     day: Events
     period: Events
-    originated_in: tuple[str, float] | None = None
-    """Where most failures began (a name, and its share), when that is known."""
+    originated_in: tuple[Mapping[str, str], float] | None = None
+    """Where most failures began (a name in each language, and its share), when that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,6 @@ def _why(language: str, state: State, i: _Indicator, evidence: Evidence, objecti
     else:
         text += say(language, "left", left=percent(i.budget_left))
     if state is not State.OK and evidence.originated_in:
-        name, share = evidence.originated_in
-        text += say(language, "origin", share=percent(share), name=name)
+        names, share = evidence.originated_in
+        text += say(language, "origin", share=percent(share), name=names[language])
     return text

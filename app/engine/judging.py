@@ -100,7 +100,7 @@ def _judged(graph: nx.DiGraph, failures: Failures, judging: Judging, number: int
     origin = _origin(graph, failures, node) if judgement.state is not State.OK else None
     if origin is None:
         return judgement
-    return judge(replace(evidence, originated_in=(origin.names["en"], origin.share)), objective)
+    return judge(replace(evidence, originated_in=(origin.names, origin.share)), objective)
 
 
 def _origin(graph: nx.DiGraph, failures: Failures, node: str) -> Origin | None:
