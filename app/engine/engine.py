@@ -103,13 +103,14 @@ class Engine(Answers, Promised):
 
     def _fill_ring(self, now_s: float) -> int:
         """What the store has of the last hour; what lies before may be there in longer windows only."""
-        parts = recent(self.parts.store, self.parts.ladder, now_s, self.ring.keep_s)
+        rows = 0
         with self.lock:
             self.ring.advance(now_s)
-            for kept in parts:
+            for kept in recent(self.parts.store, self.parts.ladder, now_s, self.ring.keep_s):
                 numbers = np.array([self.parts.series.number(key) for key in kept.keys], np.int32)
                 self.ring.add(replace(kept.batch, window_s=self.ring.window_s, series=numbers[kept.batch.series]))
-        return sum(len(kept.batch) for kept in parts)
+                rows += len(kept.batch)
+        return rows
 
     def start(self) -> None:
         """Begins to tick."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from topology.store.contract import KeyedRollups, Store
 
 HOUR_S = 3600
 FINEST_S = 10
+PART_S = 600
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,15 @@ def long_before(store: Store, ladder: Ladder, at_s: float, span_s: int) -> Past:
     return Past(*_added_up(parts), hour_s - span_s, _up(at_s, FINEST_S) - hour_s + span_s)
 
 
-def recent(store: Store, ladder: Ladder, now_s: float, keep_s: float) -> list[KeyedRollups]:
-    """Everything of the last `keep_s`, the last hour of it in the finest windows. The parts meet where counts move
-    from tier to tier, so that no window is in both."""
-    edge_s = int((now_s - HOUR_S) // HOUR_S) * HOUR_S
-    from_s = now_s - keep_s
-    parts = [store.rollups(max(from_s, edge_s), now_s + 60, FINEST_S, ladder)]
-    if from_s < edge_s:
-        parts.append(store.rollups(from_s, edge_s, FINEST_S, ladder))
-    return parts
+def recent(store: Store, ladder: Ladder, now_s: float, keep_s: float) -> Iterator[KeyedRollups]:
+    """Everything of the last `keep_s` in the finest windows there are, ten minutes at a time, so that no more than
+    that is in memory. Where only longer windows are left, whole ones of those: no window is in two parts."""
+    start_s, until_s = now_s - keep_s, now_s + 60
+    while start_s < until_s:
+        end_s = min((start_s // PART_S + 1) * PART_S, until_s)
+        kept = store.rollups(start_s, end_s, FINEST_S, ladder)
+        yield kept
+        start_s = _up(end_s, kept.batch.window_s)
 
 
 def _up(seconds: float, step_s: int) -> int:
