@@ -284,6 +284,22 @@ def test_hours_of_slices_are_remembered_beyond_the_minutes():
     assert total(Promises([other]), kept) == total(Promises([other]), b"")
 
 
+@pytest.mark.parametrize("ago_s", [600, 1800, 4000, 7000, 30 * HOUR_S])
+def test_remembered_hours_are_not_counted_twice(ago_s):
+    """What the store still has as minutes is sliced again; it is not taken from what was remembered as well, even
+    where the hour began in silence."""
+    slices = slo("s", method=Method.TIMESLICES, slice_target=Decimal("0.9"))
+    calls = [call(at, work(ORDERS), 10, 9) for at in range(NOW_S - ago_s, NOW_S - ago_s + 300, 60)]
+    books = Books(Promises([slices]), settle_s=0).at(NOW_S - 2 * DAY_S).add(*calls).at(NOW_S)
+    store = MemoryStore()
+    store.commit(Commit(KeyedRollups(books.batch(calls), books.table.keys, LADDER)))
+    store.compact(NOW_S)
+    again = Books(books.promises, settle_s=0)
+    again.ledger = fill(again.new, store, again.table, again.members, NOW_S, remember(books.ledger), ahead_s=60)
+    assert (books.told("s")["good"], books.told("s")["total"]) == (0, len(calls))
+    assert (again.told("s")["good"], again.told("s")["total"]) == (0, len(calls))
+
+
 def test_moment_of_the_past_is_judged_as_it_was():
     """Standings of two days ago, from the live ledger and from a ledger filled up to then, are those of that time."""
     rng = random.Random(5)

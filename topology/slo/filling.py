@@ -49,8 +49,8 @@ def fill(new: Callable[[], Ledger], store: Reading, table: SeriesTable, members:
         kept = _read(ledger, store, table, part)
         if len(kept):
             ledger.add(kept)
-    restore(ledger, remembered)
     ledger.advance(to_s)
+    restore(ledger, remembered)  # the last part is worked out by now: an hour that still has nothing lacks its minutes
     return ledger
 
 
