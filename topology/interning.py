@@ -40,21 +40,21 @@ def hash_bytes(p, n, seed):  # type: ignore[no-untyped-def]
 
 @compiled(**INLINE)
 def same_bytes(p, q, n):  # type: ignore[no-untyped-def]
-    """Whether n bytes at p and q are equal."""
+    """Whether n bytes at p and q are equal. It has one end: with early returns LLVM took it for never true at n = 8."""
+    different = np.int64(0)
     if n >= 8:
-        last = n - 8
-        i = 0
-        while i < last:
-            if load_i64(p + i) != load_i64(q + i):
-                return False
+        different = load_i64(p + n - 8) ^ load_i64(q + n - 8)
+        i = np.int64(0)
+        while i < n - 8:
+            different |= load_i64(p + i) ^ load_i64(q + i)
             i += 8
-        return load_i64(p + last) == load_i64(q + last)
-    i = 0
-    while i < n:
-        if load_u8(p + i) != load_u8(q + i):
-            return False
-        i += 1
-    return True
+    elif n >= 4:
+        different = (load_u32(p) ^ load_u32(q)) | (load_u32(p + n - 4) ^ load_u32(q + n - 4))
+    elif n > 0:
+        middle = n >> 1
+        different = (load_u8(p) ^ load_u8(q)) | (load_u8(p + n - 1) ^ load_u8(q + n - 1))
+        different |= load_u8(p + middle) ^ load_u8(q + middle)
+    return different == 0
 
 
 @compiled(**JIT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from collectors.otlp.attributes import ATTRIBUTES, IN_EVENT, fill_number, fill_text, find, outranked, rank, rank_of
-from collectors.otlp.wire import BAD, check, length, skip, tag, text, varint
+from collectors.otlp.wire import BAD, check, is_ascii, length, skip, tag, text, varint
 from topology.machine import INLINE, JIT, compiled, load_i64, load_u8
 from topology.spans import ERROR_TYPE
 
@@ -77,25 +77,47 @@ def _odd_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-d
 
 @compiled(**INLINE)
 def attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
-    """(next address, ranks) of one attribute. The usual shape, `key: short string, value: string`, is read
+    """(next address, ranks) of one attribute. The usual shape, `key: short string, value: string or number`, is read
     without loops; everything else goes the long way."""
     n = end - p
-    if n < 4 or load_u8(p) != 10:
+    if n < 6 or load_u8(p) != 10:
         return _odd_attribute(p, end, ranks, narrow, context)
     k = load_u8(p + 1)
     v = p + 2 + k
-    if k >= 128 or k + 4 > n or load_u8(v) != 18 or v + 2 + load_u8(v + 1) != end or load_u8(v + 1) >= 128:
+    if k >= 128 or k + 6 > n or load_u8(v) != 18:
         return _odd_attribute(p, end, ranks, narrow, context)
-    size = load_u8(v + 1)
-    if size < 2 or load_u8(v + 2) != 10 or load_u8(v + 3) + 2 != size:
+    size, v = length(v + 1, end)
+    if v < 0 or size < 2 or v + size != end:
         return _odd_attribute(p, end, ranks, narrow, context)
-    if not text(p + 2, k):
-        return BAD, ranks
     entry = find(p + 2, k, load_i64(context + KEYS * 8))
-    if entry == 0 or outranked(entry, ranks):
-        return (end if text(v + 4, size - 2) else BAD), ranks
-    good = fill_text(narrow, load_i64(entry + 8), v + 4, size - 2, load_i64(context + STRINGS * 8))
-    return (end if good else BAD), rank(entry, ranks)
+    if load_u8(v) == 10:
+        m, q = length(v + 1, end)
+        if q < 0 or q + m != end:
+            return _odd_attribute(p, end, ranks, narrow, context)
+        if entry == 0 or outranked(entry, ranks):
+            good = is_ascii(p, n) or (text(p + 2, k) and text(q, m))
+            return (end if good else BAD), ranks
+        good = fill_text(narrow, load_i64(entry + 8), q, m, load_i64(context + STRINGS * 8))
+        return (end if good else BAD), rank(entry, ranks)
+    number, q = _plain_number(v, end)
+    if q != end or (entry != 0 and load_i64(entry + 8) == ERROR_TYPE):
+        return _odd_attribute(p, end, ranks, narrow, context)
+    if entry == 0:
+        return (end if text(p + 2, k) else BAD), ranks
+    if outranked(entry, ranks):
+        return end, ranks
+    fill_number(narrow, load_i64(entry + 8), number)
+    return end, rank(entry, ranks)
+
+
+@compiled(**INLINE)
+def _plain_number(p, end):  # type: ignore[no-untyped-def]
+    """(value, next address) of the int in an AnyValue; -1 for the value of a bool or a double."""
+    t = load_u8(p)
+    if t == 24 or t == 16:
+        number, p = varint(p + 1, end)
+        return (number if t == 24 else np.int64(-1)), p
+    return np.int64(-1), (p + 9 if t == 33 else BAD)
 
 
 @compiled(**JIT)

@@ -129,8 +129,6 @@ def _named(p, n, t, wide, narrow, context):  # type: ignore[no-untyped-def]
 @compiled(**INLINE)
 def _nested(p, end, t, ranks, wide, narrow, context):  # type: ignore[no-untyped-def]
     """(next address, ranks) of a message inside a span."""
-    if t == 0x4A:
-        return attribute(p, end, ranks, narrow, context)
     if t == 0x5A:
         return event(p, end, ranks, narrow, context)
     return (_link(p, end, wide, context) if t == 0x6A else _status(p, end, narrow, context)), ranks
@@ -142,12 +140,16 @@ def _delimited(p, end, t, ranks, wide, narrow, context):  # type: ignore[no-unty
     n, p = length(p, end)
     if p < 0:
         return BAD, ranks
-    if t == 0x0A or t == 0x12 or t == 0x22:
+    if t == 0x4A:
+        q, ranks = attribute(p, p + n, ranks, narrow, context)
+        if q < 0:
+            return BAD, ranks
+    elif t == 0x0A or t == 0x12 or t == 0x22:
         _identity(p, n, t, wide)
     elif t == 0x2A or t == 0x1A:
         if not _named(p, n, t, wide, narrow, context):
             return BAD, ranks
-    elif t == 0x4A or t == 0x5A or t == 0x6A or t == 0x7A:
+    elif t == 0x5A or t == 0x6A or t == 0x7A:
         q, ranks = _nested(p, p + n, t, ranks, wide, narrow, context)
         if q < 0:
             return BAD, ranks

@@ -27,6 +27,7 @@ def varint(p, end):  # type: ignore[no-untyped-def]
     """(value, next address) of a varint of at most ten bytes."""
     value = np.int64(0)
     shift = np.int64(0)
+    end = min(end, p + 10)
     while p < end:
         b = load_u8(p)
         p += 1
@@ -34,8 +35,6 @@ def varint(p, end):  # type: ignore[no-untyped-def]
         if b < 128:
             return value, p
         shift += 7
-        if shift > 63:
-            break
     return value, BAD
 
 
@@ -106,6 +105,19 @@ def text(p, n):  # type: ignore[no-untyped-def]
             return _utf8(p, p + n)
         q += 1
     return True
+
+
+@compiled(**INLINE)
+def is_ascii(p, n):  # type: ignore[no-untyped-def]
+    """Whether n bytes are ASCII; of less than 8 it says no."""
+    if n < 8:
+        return False
+    last = p + n - 8
+    seen = load_u64(last)
+    while p < last:
+        seen |= load_u64(p)
+        p += 8
+    return seen & _HIGH_BITS == _U0
 
 
 @compiled(**INLINE)
