@@ -15,6 +15,10 @@ class Signal(IntEnum):
     METRICS = 3
 
 
+Body = bytes | memoryview
+"""The bytes of a request, perhaps in memory that is used again for the next."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a request: `ticket` orders it in the journal; `rejected` items were refused for good,
@@ -28,8 +32,8 @@ class Receipt:
 class Intake(Protocol):
     """Takes whole requests from a listener. Thread-safe."""
 
-    def take(self, signal: Signal, body: bytes) -> Receipt:
-        """Logs and counts one request, an uncompressed protobuf `Export*ServiceRequest`.
+    def take(self, signal: Signal, body: Body) -> Receipt:
+        """Logs and counts one request, an uncompressed protobuf `Export*ServiceRequest`; a view is read only now.
 
         The sender may be answered only after `settle(receipt.ticket)`. Raises MalformedInput for bytes that are
         no such request and Overloaded when a bound is reached; in both cases nothing was counted.

@@ -41,7 +41,10 @@ FIRST_CONFIGURED = LAST_RECEIVING + 1
 
 
 class SpanColumns:
-    """Columns with room for `capacity` spans; `used` of them are filled. Reused from request to request."""
+    """Columns with room for `capacity` spans; `used` of them are filled. Reused from request to request.
+
+    `addresses` are those of the wide and the narrow columns, for kernels.
+    """
 
     def __init__(self, capacity: int = 4096) -> None:
         self.used = 0
@@ -54,6 +57,7 @@ class SpanColumns:
         rows = self._room[start : start + capacity * 128]
         self.wide: npt.NDArray[np.int64] = rows[: capacity * 64].view(np.int64).reshape(capacity, 8)
         self.narrow: npt.NDArray[np.int32] = rows[capacity * 64 :].view(np.int32).reshape(capacity, 16)
+        self.addresses = int(self.wide.ctypes.data), int(self.narrow.ctypes.data)
 
     @property
     def capacity(self) -> int:

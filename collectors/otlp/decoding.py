@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from collectors.contract import Body
 from collectors.otlp import attribute_scanner, reference, scanner, wire
 from collectors.otlp.attributes import ATTRIBUTES, PORTS, key_table
 from topology.errors import TablesFull
@@ -40,6 +41,7 @@ class SpanDecoder:
         self._keys = key_table(self.attributes)
         self._schema, types = wire.schema_table(ExportTraceServiceRequest.DESCRIPTOR)
         self._context = np.zeros(16, np.int64)
+        self._context_address = int(self._context.ctypes.data)
         self._context[attribute_scanner.STRINGS] = self.strings.address
         self._context[attribute_scanner.RESOURCES] = self.resources.address
         self._context[attribute_scanner.KEYS] = self._keys.ctypes.data
@@ -47,7 +49,7 @@ class SpanDecoder:
         for word, name in _TYPES:
             self._context[word] = types[name]
 
-    def decode(self, body: bytes) -> SpanColumns:
+    def decode(self, body: Body) -> SpanColumns:
         """The spans of an uncompressed `ExportTraceServiceRequest`.
 
         MalformedInput when it is none; TablesFull when it has more resources than there are numbers left for.
@@ -55,12 +57,12 @@ class SpanDecoder:
         raw = np.frombuffer(body, np.uint8)
         return self.decode_at(int(raw.ctypes.data), body)
 
-    def decode_at(self, address: int, body: bytes) -> SpanColumns:
+    def decode_at(self, address: int, body: Body) -> SpanColumns:
         """The same for a body that also lies at an address of its own."""
         while True:
             columns = self.columns
-            used = scanner.scan(address, address + len(body), columns.wide.ctypes.data, columns.narrow.ctypes.data,
-                                columns.capacity, self._context.ctypes.data)
+            used = scanner.scan(address, address + len(body), *columns.addresses, columns.capacity,
+                                self._context_address)
             if self.strings.relieve() | self.resources.relieve():
                 continue
             if used == wire.BAD:
@@ -82,8 +84,8 @@ class SpanDecoder:
         self.strings.reset()
         self.resources.reset()
 
-    def _by_reference(self, body: bytes) -> SpanColumns:
-        request = reference.parse(body)
+    def _by_reference(self, body: Body) -> SpanColumns:
+        request = reference.parse(bytes(body))
         self.by_reference += 1
         self.columns = reference.columns(request, self.strings, self.resources, self.attributes)
         return self.columns

@@ -88,7 +88,7 @@ from topology.pairing.selftime import settle
 from topology.spans import END, LINK_SPAN, LINK_TRACE, PARENT, SPAN, START, TRACE, WEIGHT
 
 # Columns the resolver fills, int32, one 32-byte line a span.
-PLACE, INSTANCE, OPERATION, TARGET, PROTOCOL, TRAITS = range(6)
+PLACE, INSTANCE, OPERATION, TARGET, PROTOCOL, TRAITS, SPAN_TAG, PARENT_TAG = range(8)
 RESOLVED_COLUMNS = 8
 FAR_AHEAD, AHEAD = 12, 5
 """How many spans ahead their hash slots, and then their entries, are brought into the cache."""
@@ -160,7 +160,7 @@ def _welcome(state, parent, low):  # type: ignore[no-untyped-def]
 
 
 @compiled(**INLINE)
-def _seek_parent(state, sequence, wide):  # type: ignore[no-untyped-def]
+def _seek_parent(state, sequence, wide, tag):  # type: ignore[no-untyped-def]
     """Connects a new span with its parent, or leaves it in the list of a placeholder."""
     entry = entry_at(state, sequence)
     linked = flags_of(entry) & LINKED != 0
@@ -168,7 +168,6 @@ def _seek_parent(state, sequence, wide):  # type: ignore[no-untyped-def]
     span = load_i64(wide + (LINK_SPAN if linked else PARENT) * 8)
     if span == 0 or (span == load_i64(wide + SPAN * 8) and not linked):
         return
-    tag = tag_of(trace, span)
     slot = find(state, trace, span, tag)
     word = load_i64(slot)
     if word == 0:
@@ -219,7 +218,7 @@ def arrive(state, wide, resolved):  # type: ignore[no-untyped-def]
     if trace == 0 or span == 0:
         bump(state, INVALID)
         return
-    tag = tag_of(trace, span)
+    tag = np.int64(load_u32(resolved + SPAN_TAG * 4))
     slot = find(state, trace, span, tag)
     word = load_i64(slot)
     waiting_children = np.int64(0)
@@ -242,25 +241,23 @@ def arrive(state, wide, resolved):  # type: ignore[no-untyped-def]
         _call(state, entry)
     if flags & INBOUND:
         _serve(state, entry, wide)
-    _seek_parent(state, sequence, wide)
+    _seek_parent(state, sequence, wide, np.int64(load_u32(resolved + PARENT_TAG * 4)))
     if waiting_children != 0:
         _welcome(state, entry, waiting_children)
 
 
 @compiled(**INLINE)
-def _ask_for_slots(state, wide):  # type: ignore[no-untyped-def]
+def _ask_for_slots(state, resolved):  # type: ignore[no-untyped-def]
     slots, mask = load_i64(state + HASH * 8), load_i64(state + HASH_MASK * 8)
-    trace = load_i64(wide + TRACE * 8)
-    prefetch(slots + (tag_of(trace, load_i64(wide + SPAN * 8)) & mask) * 8)
-    prefetch(slots + (tag_of(trace, load_i64(wide + PARENT * 8)) & mask) * 8)
+    prefetch(slots + (load_u32(resolved + SPAN_TAG * 4) & mask) * 8)
+    prefetch(slots + (load_u32(resolved + PARENT_TAG * 4) & mask) * 8)
 
 
 @compiled(**INLINE)
-def _ask_for_entries(state, wide):  # type: ignore[no-untyped-def]
+def _ask_for_entries(state, resolved):  # type: ignore[no-untyped-def]
     slots, mask = load_i64(state + HASH * 8), load_i64(state + HASH_MASK * 8)
-    trace = load_i64(wide + TRACE * 8)
-    for column in (SPAN, PARENT):
-        word = load_i64(slots + (tag_of(trace, load_i64(wide + column * 8)) & mask) * 8)
+    for column in (SPAN_TAG, PARENT_TAG):
+        word = load_i64(slots + (load_u32(resolved + column * 4) & mask) * 8)
         if word != 0:
             prefetch(entry_at(state, sequence_of(state, word & 0xFFFFFFFF)))
 
@@ -269,12 +266,12 @@ def _ask_for_entries(state, wide):  # type: ignore[no-untyped-def]
 def arrive_all(state, wide, resolved, n):  # type: ignore[no-untyped-def]
     """The spans of a request. What a span will need is asked for while those before it are counted."""
     for i in range(min(n, FAR_AHEAD)):
-        _ask_for_slots(state, wide + i * 64)
+        _ask_for_slots(state, resolved + i * 32)
     for i in range(n):
         if i + FAR_AHEAD < n:
-            _ask_for_slots(state, wide + (i + FAR_AHEAD) * 64)
+            _ask_for_slots(state, resolved + (i + FAR_AHEAD) * 32)
         if i + AHEAD < n:
-            _ask_for_entries(state, wide + (i + AHEAD) * 64)
+            _ask_for_entries(state, resolved + (i + AHEAD) * 32)
         arrive(state, wide + i * 64, resolved + i * 32)
 
 

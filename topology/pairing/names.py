@@ -22,8 +22,9 @@ from topology.pairing.entries import (
     QUEUED,
     ROOT_WORK,
     SILENT,
+    tag_of,
 )
-from topology.pairing.kernel import INSTANCE, OPERATION, PLACE, PROTOCOL, TARGET, TRAITS
+from topology.pairing.kernel import INSTANCE, OPERATION, PARENT_TAG, PLACE, PROTOCOL, SPAN_TAG, TARGET, TRAITS
 from topology.spans import (
     ADDRESS,
     CLIENT,
@@ -41,6 +42,7 @@ from topology.spans import (
     LAST_PORT,
     LAST_RECEIVING,
     LINK_SPAN,
+    LINK_TRACE,
     MESSAGING_OPERATION,
     MESSAGING_SYSTEM,
     NAME,
@@ -52,9 +54,11 @@ from topology.spans import (
     RESPONSE_FLAGS,
     RPC_SYSTEM,
     SERVER,
+    SPAN,
     STATUS_ERROR,
     STATUS_SHIFT,
     STATUS_UNSET,
+    TRACE,
     WEIGHT,
 )
 
@@ -188,6 +192,17 @@ def _operation(place, narrow, traits, names):  # type: ignore[no-untyped-def]
     return found
 
 
+@compiled(**INLINE)
+def _tags(wide, resolved, traits):  # type: ignore[no-untyped-def]
+    """What the span and its parent are found by, hashed once for the several looks at the table."""
+    trace = load_i64(wide + TRACE * 8)
+    store_i32(resolved + SPAN_TAG * 4, tag_of(trace, load_i64(wide + SPAN * 8)))
+    linked = traits & LINKED != 0
+    trace = load_i64(wide + LINK_TRACE * 8) if linked else trace
+    parent = load_i64(wide + (LINK_SPAN if linked else PARENT) * 8)
+    store_i32(resolved + PARENT_TAG * 4, tag_of(trace, parent))
+
+
 @compiled(**JIT)
 def resolve(wide, narrow, resolved, n, names, unknown):  # type: ignore[no-untyped-def]
     """Fills the resolved columns of n spans; returns how many rows have a name that is not known yet (they are
@@ -220,4 +235,5 @@ def resolve(wide, narrow, resolved, n, names, unknown):  # type: ignore[no-untyp
         store_i32(r + TARGET * 4, target)
         store_i32(r + PROTOCOL * 4, protocol)
         store_i32(r + TRAITS * 4, traits)
+        _tags(w, r, traits)
     return missing

@@ -145,7 +145,7 @@ class Naming:
         self._protocol_of = np.zeros((2, bounds.max_strings), np.uint8)
         self._thresholds = np.zeros(MAX_ENDS, np.uint8)
         self._statuses = np.zeros(names.PROTECTED_STATUSES, np.uint8)
-        self.resolved = np.zeros((0, RESOLVED_COLUMNS), np.int32)
+        self._make_room(0)
         self._set_rules(rules)
         self._set_tables()
         self._operations = Lookup(self._words, names.OPERATIONS, names.OPERATIONS_MASK)
@@ -182,17 +182,20 @@ class Naming:
         self._operations.clear()
         self._targets.clear()
 
+    def _make_room(self, rows: int) -> None:
+        self.resolved = np.zeros((rows, RESOLVED_COLUMNS), np.int32)
+        self.address = int(self.resolved.ctypes.data)
+        self._unknown = np.zeros(rows, np.int32)
+
     def resolve(self, columns: SpanColumns) -> np.ndarray:
         """The resolved columns of a batch, naming whatever is new."""
         if len(self._targets) > MAX_TARGETS:
             self._targets.clear()
         if len(self.resolved) < columns.capacity:
-            self.resolved = np.zeros((columns.capacity, RESOLVED_COLUMNS), np.int32)
-            self._unknown = np.zeros(columns.capacity, np.int32)
-        wide, narrow = int(columns.wide.ctypes.data), int(columns.narrow.ctypes.data)
+            self._make_room(columns.capacity)
+        words, unknown = int(self._words.ctypes.data), int(self._unknown.ctypes.data)
         while True:
-            missing = names.resolve(wide, narrow, int(self.resolved.ctypes.data), columns.used,
-                                    int(self._words.ctypes.data), int(self._unknown.ctypes.data))
+            missing = names.resolve(*columns.addresses, self.address, columns.used, words, unknown)
             if not missing:
                 return self.resolved
             for row in self._unknown[:missing].tolist():
@@ -245,7 +248,7 @@ class Naming:
 
     def _name_target(self, place: int, columns: SpanColumns, row: int) -> None:
         environment = int(self.ends.environment_of[place])
-        key = _target_key(environment, int(columns.narrow.ctypes.data) + row * 64)
+        key = _target_key(environment, columns.addresses[1] + row * 64)
         if key in self._targets:
             return
         said = columns.narrow[row].tolist()

@@ -51,6 +51,7 @@ class Pairing:
         self.bounds = bounds or Bounds()
         self._horizon_ms = int(horizon_s * 1000)
         self._state = np.zeros(entries.STATE_WORDS, np.int64)
+        self._address = int(self._state.ctypes.data)
         self._tally = Tally(ladder, window_s)
         self.naming = Naming(strings, resource_of, self._state, rules or FailureRules(), self.bounds, alias, source,
                              clean)
@@ -82,7 +83,7 @@ class Pairing:
     def _use_ring(self, rows: int) -> None:
         ring = self._reserved[:rows]
         if self._state[entries.RING]:
-            entries.move_entries(int(self._state.ctypes.data), int(ring.ctypes.data), rows - 1)
+            entries.move_entries(self._address, int(ring.ctypes.data), rows - 1)
         self._ring = ring
         self._state[entries.RING], self._state[entries.RING_MASK] = ring.ctypes.data, rows - 1
 
@@ -94,14 +95,13 @@ class Pairing:
 
     def take(self, columns: SpanColumns, now_ns: int) -> None:
         """Counts a batch that arrived at `now_ns` (epoch nanoseconds; a clock that goes back counts as standing)."""
-        resolved = self.naming.resolve(columns)
+        self.naming.resolve(columns)
         self.advance(now_ns)
         done = 0
         while done < columns.used:
             n = min(columns.used - done, EXPIRE_AT_ONCE)
             self._make_room(2 * n)
-            kernel.arrive_all(int(self._state.ctypes.data), int(columns.wide.ctypes.data) + done * 64,
-                              int(resolved.ctypes.data) + done * 32, n)
+            kernel.arrive_all(self._address, columns.addresses[0] + done * 64, self.naming.address + done * 32, n)
             done += n
             self._name_new_edges()
 
@@ -111,11 +111,11 @@ class Pairing:
         now_ms = int(self._state[entries.NOW_NS]) // 1_000_000
         while self._expire(now_ms - self._horizon_ms) == EXPIRE_AT_ONCE:
             pass
-        kernel.release(int(self._state.ctypes.data), now_ms - 2 * self._horizon_ms)
+        kernel.release(self._address, now_ms - 2 * self._horizon_ms)
 
     def _expire(self, before_ms: int) -> int:
         self._make_room(min(self.waiting, EXPIRE_AT_ONCE))
-        done = kernel.expire(int(self._state.ctypes.data), before_ms, EXPIRE_AT_ONCE)
+        done = kernel.expire(self._address, before_ms, EXPIRE_AT_ONCE)
         self._name_new_edges()
         return int(done)
 
@@ -129,16 +129,17 @@ class Pairing:
             # More than once, since placeholders with children that still wait are put at the head again.
             self._expire_early(held + more - len(self._ring))
             held = int(self._state[entries.HEAD] - self._state[entries.KEPT])
-        while (self.waiting + more) * 2 > len(self._hash):
-            self._use_hash(np.zeros(len(self._hash) * 2, np.int64))
+        if (self.waiting + more) * 2 > len(self._hash):
+            # Far more than needed now: every step touches all of a table that is new to the machine.
+            needed = 2 * _power_of_two(self.waiting + more)
+            self._use_hash(np.zeros(max(needed, min(2 * needed, 2 * len(self._reserved))), np.int64))
 
     def _expire_early(self, excess: int) -> None:
         """The bound on pending spans is reached: the oldest expire before their time."""
-        state = int(self._state.ctypes.data)
         short = excess - int(self._state[entries.TAIL] - self._state[entries.KEPT])
         if short > 0:
             self._tally.ensure(4 * short + 1024)
-            self._state[entries.EXPIRED_EARLY] += kernel.expire(state, _FAR_MS, short)
+            self._state[entries.EXPIRED_EARLY] += kernel.expire(self._address, _FAR_MS, short)
         self._state[entries.KEPT] = min(int(self._state[entries.KEPT]) + excess, int(self._state[entries.TAIL]))
 
     def _name_new_edges(self) -> None:

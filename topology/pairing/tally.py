@@ -31,6 +31,7 @@ KEY_WORD = len(COUNTS)
 Cells = tuple[npt.NDArray[np.int32], npt.NDArray[np.int16], npt.NDArray[np.float64]]
 """A sparse histogram: row, bucket, count."""
 WINDOW_BITS = 28
+RESERVED_ROWS = 1 << 18
 _PREFIX_SHIFT = 47
 _PREFIX_BASE = 1023 << 5
 _PREFIXES = 48 << 5
@@ -141,13 +142,17 @@ class Tally:
         self._words[[LOOKUP, BOUNDS]] = self._lookup.ctypes.data, self._bounds.ctypes.data
         self.address = int(self._words.ctypes.data)
         self._words[USED] = 1
+        # Address space: memory is taken as rows are used.
+        self._reserved = np.zeros((max(rows, RESERVED_ROWS), self._row_bytes), np.uint8)
         self._allocate(rows)
 
     def _allocate(self, capacity: int) -> None:
-        rows = np.zeros((capacity, self._row_bytes), np.uint8)
         used = int(self._words[USED])
-        if used > 1:
-            rows[:used] = self._rows[:used]
+        if capacity > len(self._reserved):
+            larger = np.zeros((capacity, self._row_bytes), np.uint8)
+            larger[:used] = self._reserved[:used]
+            self._reserved = larger
+        rows = self._reserved[:capacity]
         slots = np.zeros((2 * capacity, 2), np.int64)
         self._rows, self._slots = rows, slots
         self._words[[ROWS, CAPACITY]] = rows.ctypes.data, capacity
