@@ -16,6 +16,7 @@ from app.configuration import follow, load
 from app.settings import Settings
 from app.slo.command import add_arguments
 from app.version import version
+from collectors.otlp.grpc_polling import poll_directly
 from topology.errors import ConfigurationError, Fault, SynopticError
 
 ENDED, FAILED, MISUSED = 0, 1, 2
@@ -51,6 +52,7 @@ FLAGS = {
 
 def entry() -> NoReturn:
     """The console command `synoptic`."""
+    poll_directly(os.environ)
     sys.exit(main(sys.argv[1:]))
 
 

@@ -14,12 +14,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from typing import cast
 
 import structlog
 
 from app.error_lines import ErrorLines
 from app.examples import ExampleBook, Place
-from collectors.contract import Receipt, Signal
+from collectors.contract import Body, Receipt, Signal
 from collectors.otlp.config import Reading
 from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.logs import LogBatch, LogLine, read_logs
@@ -102,7 +103,7 @@ class OtlpIntake:
         self.counts = dict.fromkeys(COUNTERS, 0)
         self.newest_s = 0.0
 
-    def take(self, signal: Signal, body: bytes) -> Receipt:
+    def take(self, signal: Signal, body: Body) -> Receipt:
         """Journals and counts one request, see `Intake.take`."""
         with self._lock:
             now_ns = self._now_ns()
@@ -111,8 +112,8 @@ class OtlpIntake:
             except MalformedInput:
                 self.counts["refused_requests"] += 1
                 raise
-            ticket = self._p.journal.append(signal, now_ns, body)
-            rejected = self._count(signal, decoded, now_ns, ticket, body)
+            ticket = self._p.journal.append(signal, now_ns, cast("bytes", body))
+            rejected = self._count(signal, decoded, now_ns, ticket)
             self._note(ticket, now_ns)
         return Receipt(ticket, rejected, "spans without a valid trace or span id" if rejected else "")
 
@@ -129,14 +130,14 @@ class OtlpIntake:
         if not self._arrivals or now_ns - self._arrivals[-1][0] > NANOS:
             self._arrivals.append((now_ns, ticket))
 
-    def _decode(self, signal: Signal, body: bytes, now_ns: int) -> object:
+    def _decode(self, signal: Signal, body: Body, now_ns: int) -> object:
         if signal is Signal.TRACES:
             return self._decode_spans(body)
         if signal is Signal.LOGS:
-            return read_logs(body, now_ns / NANOS, mask=self._p.mask, identify=self._p.identify)
-        return read_metrics(body, self._p.metrics, now_ns / NANOS, self._p.identify)
+            return read_logs(bytes(body), now_ns / NANOS, mask=self._p.mask, identify=self._p.identify)
+        return read_metrics(bytes(body), self._p.metrics, now_ns / NANOS, self._p.identify)
 
-    def _decode_spans(self, body: bytes) -> SpanColumns:
+    def _decode_spans(self, body: Body) -> SpanColumns:
         if self._p.decoder.crowded:
             self._forget_names()
         try:
@@ -157,7 +158,7 @@ class OtlpIntake:
         self._p.decoder.reset()
         self._p.pairing.naming.forget()
 
-    def _count(self, signal: Signal, decoded: object, now_ns: int, ticket: int, body: bytes) -> int:
+    def _count(self, signal: Signal, decoded: object, now_ns: int, ticket: int) -> int:
         if signal is Signal.TRACES:
             return self._count_spans(decoded, now_ns, ticket)
         if isinstance(decoded, LogBatch):
@@ -254,7 +255,7 @@ class OtlpIntake:
         except (MalformedInput, ValueError) as error:
             _log.error("a request in the journal cannot be read; left out", ticket=record.ticket, why=str(error))
             return
-        self._count(signal, decoded, record.arrival_ns, record.ticket, record.body)
+        self._count(signal, decoded, record.arrival_ns, record.ticket)
         self.counts["replayed"] += not suppressed
 
     def paused(self) -> AbstractContextManager[object]:

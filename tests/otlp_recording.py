@@ -15,7 +15,7 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from collectors.config import Address
-from collectors.contract import Receipt, Signal
+from collectors.contract import Body, Receipt, Signal
 from collectors.otlp.config import Config
 from collectors.otlp.json_request import REQUESTS
 from collectors.otlp.receiver import OtlpReceiver
@@ -48,14 +48,13 @@ class Recorder:
     def __post_init__(self) -> None:
         self.disk.set()
 
-    def take(self, signal: Signal, body: bytes) -> Receipt:
+    def take(self, signal: Signal, body: Body) -> Receipt:
         """Keeps a request, see `Intake.take`."""
-        assert type(body) is bytes
         if self.refusal is not None:
             raise self.refusal
         request = REQUESTS[signal]()
         try:
-            request.ParseFromString(body)
+            request.ParseFromString(bytes(body))
         except DecodeError as error:
             raise MalformedInput(str(error)) from error
         with self._lock:

@@ -18,6 +18,7 @@ from collectors.otlp.config import Config
 from collectors.otlp.inflate import plain
 from collectors.otlp.reception import Reception
 from collectors.otlp.refusal import UNAUTHENTICATED, Refusal
+from collectors.otlp.turns import Turns
 from topology.errors import ConfigurationError, Fault
 
 _SERVICE = "/opentelemetry.proto.collector."
@@ -28,6 +29,7 @@ METHODS = {
 }
 STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 STREAMS_PER_CONNECTION = 100
+MAX_FRAME_BYTES = 1 << 20
 MIN_PING_INTERVAL_MS = 10_000
 PING_AFTER_MS = 60_000
 PING_ANSWER_MS = 20_000
@@ -39,6 +41,7 @@ class Exports(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic for 
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
+        self._turns = Turns(reception)
         self._handlers = {
             method: grpc.unary_unary_rpc_method_handler(partial(self._export, signal))
             for method, signal in METHODS.items()
@@ -61,8 +64,7 @@ class Exports(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic for 
                 body = plain(message, reception.max_body_bytes)
                 if body is not message:
                     hold.add(len(body))
-                receipt = reception.take(signal, body)
-                reception.intake.settle(receipt.ticket)
+                receipt = self._turns.receive(signal, body)
             except Exception as error:  # noqa: BLE001 - every failure is answered
                 return _refuse(context, reception.refuse(error))
         return answers.export_protobuf(signal, receipt)
@@ -114,6 +116,7 @@ def _channel_options(config: Config) -> list[tuple[str, int]]:
         # messages arrive as sent: libdeflate takes a third of the time of gRPC's zlib, under our own cap
         ("grpc.per_message_decompression", 0),
         ("grpc.so_reuseport", 0),
+        ("grpc.http2.max_frame_size", MAX_FRAME_BYTES),
         ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
         ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -7,6 +7,7 @@ measured bounds neither the head of a request nor the time it may take to arrive
 from __future__ import annotations
 
 import asyncio
+import mmap
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,7 @@ import httptools
 
 from collectors.contract import Receipt
 from collectors.otlp import answers, http_rules
+from collectors.otlp.bodies import Bodies
 from collectors.otlp.budget import Hold
 from collectors.otlp.http_rules import Head
 from collectors.otlp.refusal import Refusal
@@ -24,13 +26,18 @@ if TYPE_CHECKING:
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_PIPELINED = 16
+HEAD_END = b"\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Request:
-    """One request on its way: what its head asks for, the pieces of its body, and its answer once refused."""
+    """One request on its way: what its head asks for, its body, and its answer once refused.
 
-    __slots__ = ("answered", "complete", "head", "hold", "json", "keep_alive", "pieces", "refusal", "size")
+    The body is in lent memory when its length was announced and there is memory to lend, else in pieces.
+    """
+
+    __slots__ = ("answered", "complete", "head", "hold", "json", "keep_alive", "memory", "pieces",
+                 "refusal", "room", "size")
 
     def __init__(self, hold: Hold) -> None:
         self.head: Head | None = None
@@ -38,13 +45,17 @@ class Request:
         self.keep_alive = False
         self.hold = hold
         self.pieces: list[bytes] = []
+        self.memory: mmap.mmap | None = None
+        self.room = memoryview(b"")
         self.size = 0
         self.complete = False
         self.refusal: Refusal | None = None
         self.answered = False
 
-    def body(self) -> bytes:
-        """The whole body; only once."""
+    def body(self) -> bytes | memoryview:
+        """The whole body; only once. Lent memory is valid until the request is answered."""
+        if self.memory is not None:
+            return self.room
         pieces, self.pieces = self.pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -54,8 +65,15 @@ class Request:
         self.pieces = []
         self.hold.release()
 
+    def release(self, bodies: Bodies) -> None:
+        """Gives back what the request holds; harmless when repeated."""
+        self.hold.release()
+        memory, self.memory = self.memory, None
+        if memory is not None:
+            bodies.give_back(memory)
 
-class HttpConnection(asyncio.Protocol):
+
+class HttpConnection(asyncio.BufferedProtocol):
     """Reads requests, answers them in order. `deadline_s` (loop time) is when the server may close it."""
 
     def __init__(self, server: HttpServer) -> None:
@@ -68,6 +86,8 @@ class HttpConnection(asyncio.Protocol):
         self._closing = False
         self._paused = False
         self._fruitless_bytes = 0
+        self._in_body = False
+        self._receiving: Request | None = None
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self.deadline_s = server.now_s() + server.config.request_timeout_s
@@ -85,24 +105,97 @@ class HttpConnection(asyncio.Protocol):
         self._server.connections.discard(self)
         waiting = list(self._requests)[1 if self._working else 0:]
         for request in waiting:
-            request.hold.release()
+            request.release(self._server.bodies)
 
-    def data_received(self, data: bytes) -> None:
-        """Feeds the parser, which calls the `on_` methods below."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where what arrives next belongs: into the body that is on its way, or before the parser."""
+        request = self._receiving
+        return self._server.inbox if request is None else request.room[request.size :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Takes what arrived."""
         if self._closing:
             return
+        if self._receiving is not None:
+            self._extend(self._receiving, nbytes)
+        else:
+            self._read(self._server.inbox[:nbytes])
+
+    def _read(self, data: memoryview) -> None:
+        """Gives heads to the parser one by one, since a body may follow that it need not see."""
+        while len(data) and not self._closing:
+            end = len(data) if self._in_body else bytes(data).find(HEAD_END) + len(HEAD_END)
+            if end < len(HEAD_END):
+                end = len(data)
+            if not self._parse(data[:end]):
+                return
+            data = data[end:]
+            if self._in_body and self._lend_memory():
+                data = self._fill(data)
+
+    def _parse(self, data: memoryview) -> bool:
+        """Feeds the parser, which calls the `on_` methods below; False when nothing more can be read."""
         self._fruitless_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             # an offer to speak another protocol (h2c): declined by answering in this one, and then no more
             self._stop_reading()
+            return False
         except httptools.HttpParserCallbackError as error:
             self._give_up(self._reception.refuse(error))
+            return False
         except httptools.HttpParserError:
             self._give_up(self._reception.count(http_rules.NOT_HTTP))
+            return False
         if self._fruitless_bytes > MAX_HEAD_BYTES:
             self._give_up(self._reception.count(http_rules.HEADERS_TOO_LARGE))
+            return False
+        return True
+
+    # ---- a body of announced length
+
+    def _lend_memory(self) -> bool:
+        """Whether the body after the head just read goes straight into lent memory, past the parser."""
+        request, size = self._requests[-1], http_rules.announced_bytes(self._headers)
+        if request.refusal is not None or request.size or self._parser.should_upgrade():
+            return False
+        if size == 0 or b"transfer-encoding" in self._headers:
+            return False
+        request.memory = self._server.bodies.lend(size)
+        if request.memory is None:
+            return False
+        request.room = memoryview(request.memory)[:size]
+        self._receiving, self._in_body = request, False
+        self._parser = httptools.HttpRequestParser(self)
+        return True
+
+    def _fill(self, data: memoryview) -> memoryview:
+        """Takes the beginning of a body that came with its head; returns what follows it."""
+        request = self._requests[-1]
+        used = min(len(data), len(request.room))
+        request.room[:used] = data[:used]
+        self._extend(request, used)
+        return data[used:]
+
+    def _extend(self, request: Request, more_bytes: int) -> None:
+        """So much more of a body is there, bounded while it arrives."""
+        request.size += more_bytes
+        self._fruitless_bytes = 0
+        if request.refusal is None:
+            self._hold(request, more_bytes)
+        if request.size == len(request.room):
+            self._receiving = None
+            self.on_message_complete()
+
+    def _hold(self, request: Request, more_bytes: int) -> bool:
+        """Whether the bytes in flight have room for so many more; else the request is refused."""
+        try:
+            request.hold.add(more_bytes)
+        except Overloaded as overloaded:
+            self._refuse(request, self._reception.refuse(overloaded))
+            return False
+        return True
 
     # ---- httptools' side
 
@@ -126,6 +219,7 @@ class HttpConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Decides about the request before its body is read."""
         self._fruitless_bytes = 0
+        self._in_body = True
         request = Request(self._reception.hold())
         request.keep_alive = self._parser.should_keep_alive()
         request.json = http_rules.speaks_json(self._headers)
@@ -161,16 +255,13 @@ class HttpConnection(asyncio.Protocol):
         if request.size > self._reception.max_body_bytes:
             self._refuse(request, self._reception.count(http_rules.too_large(self._reception.max_body_bytes)))
             return
-        try:
-            request.hold.add(len(piece))
-        except Overloaded as overloaded:
-            self._refuse(request, self._reception.refuse(overloaded))
-            return
-        request.pieces.append(piece)
+        if self._hold(request, len(piece)):
+            request.pieces.append(piece)
 
     def on_message_complete(self) -> None:
         """A request is whole."""
         self._fruitless_bytes = 0
+        self._in_body = False
         self._requests[-1].complete = True
         if len(self._requests) >= MAX_PIPELINED:
             self._pause()
@@ -215,7 +306,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _leave(self, request: Request) -> None:
         """Ends the oldest request, which is answered, and with it the connection if one of the two asks for that."""
-        request.hold.release()
+        request.release(self._server.bodies)
         self._requests.popleft()
         self.deadline_s = self._server.now_s() + self._server.config.idle_timeout_s
         if not request.keep_alive or self._server.stopping:

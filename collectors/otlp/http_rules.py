@@ -21,7 +21,8 @@ from collectors.otlp.refusal import UNAUTHENTICATED, Refusal
 PROTOBUF = b"application/x-protobuf"
 JSON = b"application/json"
 PATHS = {b"/v1/traces": Signal.TRACES, b"/v1/logs": Signal.LOGS, b"/v1/metrics": Signal.METRICS}
-READ_HEADERS = frozenset((b"content-type", b"content-encoding", b"content-length", b"authorization", b"expect"))
+READ_HEADERS = frozenset((b"content-type", b"content-encoding", b"content-length", b"transfer-encoding",
+                          b"authorization", b"expect"))
 
 NOT_FOUND = Refusal(code_pb2.NOT_FOUND, 404, "post to /v1/traces, /v1/logs or /v1/metrics", "misdirected")
 NOT_POST = Refusal(

@@ -8,11 +8,13 @@ import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import uvloop
 
 from collectors.contract import Intake, Receipt, Signal
 from collectors.otlp import http_rules, tls
+from collectors.otlp.bodies import Bodies
 from collectors.otlp.config import Config
 from collectors.otlp.http_connection import HttpConnection, Request
 from collectors.otlp.http_rules import Head, ResponseWriter
@@ -27,6 +29,8 @@ INLINE_GZIP_BYTES = 256 * 1024
 INLINE_JSON_BYTES = 16 * 1024
 BACKLOG = 1024
 SWEEP_S = 1.0
+INBOX_BYTES = 32 * 1024
+"""What is read at once while no body is awaited; whatever of a body is in it is copied."""
 
 Settled = Callable[[Exception | None], None]
 
@@ -37,36 +41,45 @@ class GroupCommit:
     Requests that arrive while a call runs wait for the next one. Used from one event loop only.
     """
 
-    def __init__(self, intake: Intake, loop: asyncio.AbstractEventLoop, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, intake: Intake, loop: asyncio.AbstractEventLoop) -> None:
         self._intake = intake
         self._loop = loop
-        self._pool = pool
         self._waiting: list[Settled] = []
         self._newest = 0
         self._running = False
+        self._groups: SimpleQueue[tuple[int, list[Settled]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="otlp-http-disk", daemon=True)
+        self._thread.start()
 
     def when_settled(self, ticket: int, then: Settled) -> None:
         """Calls `then` with None once `ticket` is settled, or with the error that prevented it."""
         self._waiting.append(then)
         self._newest = max(self._newest, ticket)
         if not self._running:
-            self._begin()
+            self._running = True
+            # what else has already arrived goes with it
+            self._loop.call_soon(self._begin)
+
+    def close(self) -> None:
+        """Ends the thread after what it was given."""
+        self._groups.put(None)
+        self._thread.join()
 
     def _begin(self) -> None:
-        self._running = True
         group, self._waiting = self._waiting, []
-        self._pool.submit(self._settle, self._newest, group)
+        self._groups.put((self._newest, group))
 
-    def _settle(self, ticket: int, group: list[Settled]) -> None:
-        error: Exception | None = None
-        try:
-            self._intake.settle(ticket)
-        except Exception as failure:  # noqa: BLE001 - every failure is answered
-            error = failure
-        self._loop.call_soon_threadsafe(self._end, group, error)
+    def _run(self) -> None:
+        while (wanted := self._groups.get()) is not None:
+            error: Exception | None = None
+            try:
+                self._intake.settle(wanted[0])
+            except Exception as failure:  # noqa: BLE001 - every failure is answered
+                error = failure
+            self._loop.call_soon_threadsafe(self._end, wanted[1], error)
 
     def _end(self, group: list[Settled], error: Exception | None) -> None:
-        self._running = False
+        self._running = bool(self._waiting)
         if self._waiting:
             self._begin()
         for then in group:
@@ -83,6 +96,8 @@ class HttpServer:
         self.config = config
         self.reception = reception
         self.writer = ResponseWriter()
+        self.bodies = Bodies()
+        self.inbox = memoryview(bytearray(INBOX_BYTES))
         self.connections: set[HttpConnection] = set()
         self.stopping = False
         context = _context(config)
@@ -90,9 +105,8 @@ class HttpServer:
         self.port = int(self._socket.getsockname()[1])
         self._loop = uvloop.new_event_loop()
         self.now_s = self._loop.time
-        self._disk = ThreadPoolExecutor(1, "otlp-http-disk")
         self._decoding = ThreadPoolExecutor(1, "otlp-http-decode")
-        self._commit = GroupCommit(reception.intake, self._loop, self._disk)
+        self._commit = GroupCommit(reception.intake, self._loop)
         self._stop = asyncio.Event()
         self._grace_s = 0.0
         self._thread = threading.Thread(target=self._run, args=(context,), name="otlp-http", daemon=True)
@@ -122,7 +136,9 @@ class HttpServer:
             self._make_durable(connection, request, receipt)
 
     def _receive(self, head: Head, request: Request) -> Receipt:
-        body = request.body()
+        if head.signal is Signal.TRACES and not head.gzip and not head.json:
+            return self.reception.take(head.signal, request.body())
+        body = bytes(request.body())
         if head.gzip:
             body = gunzip(body, self.reception.max_body_bytes)
             request.hold.add(len(body))
@@ -158,7 +174,7 @@ class HttpServer:
             self._loop.run_until_complete(self._serve(context))
         finally:
             self._decoding.shutdown(wait=False, cancel_futures=True)
-            self._disk.shutdown()
+            self._commit.close()
             self._loop.close()
 
     async def _serve(self, context: ssl.SSLContext | None) -> None:

@@ -6,7 +6,7 @@ import hmac
 import logging
 
 from collectors.config import Secret
-from collectors.contract import Intake, Receipt, Signal
+from collectors.contract import Body, Intake, Receipt, Signal
 from collectors.otlp.budget import Budget, Hold
 from collectors.otlp.refusal import Refusal, refusal_of
 from collectors.otlp.traffic import Traffic
@@ -41,7 +41,7 @@ class Reception:
         scheme, _, token = authorization.partition(b" ")
         return hmac.compare_digest(scheme.lower() + b" " + token.strip(), self._credential)
 
-    def take(self, signal: Signal, body: bytes) -> Receipt:
+    def take(self, signal: Signal, body: Body) -> Receipt:
         """Hands one request to the intake; raises what the intake raises."""
         receipt = self.intake.take(signal, body)
         self.traffic.accepted(signal.name.lower(), len(body), receipt.rejected, receipt.message)
