@@ -196,6 +196,19 @@ def test_slices_without_data_are_bad_when_that_is_said():
         "ignore": (2, 3), "good": (59, 60), "bad": (2, 60)}  # fmt: skip
 
 
+@pytest.mark.parametrize("slice_s", [60, 300, 1800, HOUR_S])
+def test_long_slices_of_busy_services_are_never_without_data(slice_s):
+    """An hour that is judged once an hour is known until the next one is, though no slice ends in most five minutes."""
+    books = Books(Promises([slo("s", method=Method.RATIO_TIMESLICES, slice_s=slice_s)])).at(NOW_S - 4 * HOUR_S)
+    known = []
+    for at_s in range(NOW_S - 4 * HOUR_S, NOW_S, 60):
+        books.at(at_s).add(call(at_s, work(ORDERS), 10))
+        known.append(bool(books.ledger.standings().known[0]))
+    assert all(known[slice_s // 60 + 3 :])
+    books.at(NOW_S + DAY_S)
+    assert not books.ledger.standings().known[0]
+
+
 def test_slice_is_judged_again_when_late_calls_touch_it():
     """A minute that was good is bad when its failures come an hour later, and counts once."""
     books = Books(Promises([slo("s", method=Method.TIMESLICES, slice_target=Decimal("0.9"))]), settle_s=0)

@@ -67,7 +67,7 @@ def standings(grid: Grid, plan: Plan, at_s: float, closed_s: int, covered: Float
         plan, at_s, good, total, burning, period_good, period_total, ratio(period_good, period_total), spare, expected,
         exhausted_in_s(spare, long, plan.period_s, np.where(plan.rolling, plan.period_s, ends - end_s)),
         coverage_of(grid, plan, end_s) if covered is None else covered,
-        total[plan.short_at, np.arange(len(plan.laid))] > 0,
+        total[plan.known_at, np.arange(len(plan.laid))] > 0,
     )
 
 

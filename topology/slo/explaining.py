@@ -90,7 +90,7 @@ def why(found: Standings, alerts: Alerts, shown: Shown, row: int, language: str,
     said, slo, state = _TEXTS[language], found.plan.slos[row], shown.state(row)
     name = said["default"] if slo.default else said["name"].format(name=slo.name, target=target_text(slo))
     if state is State.NO_DATA:
-        short_s = found.plan.windows_s[int(found.plan.short_at[row])]
+        short_s = found.plan.windows_s[int(found.plan.known_at[row])]
         return said["no_data"].format(name=name, span=_span(language, short_s))
     window, limit = _deciding(found, alerts, row, state)
     text = _opening(said, language, found, row, window, said[str(state)], name)

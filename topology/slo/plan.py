@@ -20,6 +20,8 @@ from topology.slo.states import hold_s
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 MINUTE_S = 60
+SETTLED_S = 120
+"""When what belongs to a slice has come at the latest, counted from its end, and a minute to judge it in."""
 HEARD = What.WORK, ""
 """The subject of the row that counts everything: what was not heard of while anything was is zero, not unknown."""
 
@@ -155,6 +157,16 @@ class Plan:
         shortest = np.full(len(self.laid), len(self.windows_s), np.int64)
         np.minimum.at(shortest, self.rules.row, self.rules.short_at)
         return np.where(shortest == len(self.windows_s), self.windows_s.index(WINDOWS_S["5m"]), shortest)
+
+    @cached_property
+    def known_at(self) -> Ints:
+        """The shortest window in which an objective that has data shows some: of slices the newest may have ended
+        nearly a slice ago, and is judged `SETTLED_S` later."""
+        spans = np.array(self.windows_s)[:, None]
+        needed = np.where(self.slot_s > MINUTE_S, self.slot_s + SETTLED_S, 0)
+        needed = np.maximum(spans[self.short_at, 0], np.minimum(needed, spans.max()))
+        found: Ints = np.argmin(np.where(spans >= needed, spans, np.iinfo(np.int64).max), axis=0)
+        return found
 
     @cached_property
     def long_at(self) -> Ints:
