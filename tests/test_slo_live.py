@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from engine_run import NOW_S, Run
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from running import product, soon
@@ -204,6 +205,22 @@ def test_chinese_sentence_names_the_origin_by_its_chinese_title(tmp_path, most):
         said = run.node(name)["why"]
         assert "originate in Ordering" in said["en"], (name, said)
         assert "失败源自 订单" in said["zh"], (name, said)
+
+
+def test_composite_names_all_that_it_judges(tmp_path):
+    """Whoever looks at the second service of a composite finds the objective that gives it its colour."""
+    parts = yaml.safe_load(EXAMPLE)
+    indicator = parts["spec"].pop("indicator")
+    other = yaml.safe_load(yaml.safe_dump(indicator).replace("service: orders", "service: web"))
+    named = {name: {**sli, "metadata": {"name": name}} for name, sli in (("a", indicator), ("b", other))}
+    parts["spec"]["objectives"] = [{"displayName": name, "target": 0.99, "indicator": sli}
+                                   for name, sli in named.items()]  # fmt: skip
+    run = begun(tmp_path, both=yaml.safe_dump(parts))
+    run.take(served(run.clock.ns() - SECOND, 100, service="web"))
+    count(run, 100, failed=50)
+    assert run.node("web")["slo"] == "orders-availability"
+    judged = [one["name"] for one in run.engine.slos() if run.node("web")["id"] in one["judges"]]
+    assert judged == ["orders-availability"]
 
 
 def test_sentence_about_slow_calls_names_no_origin_of_failures(tmp_path):

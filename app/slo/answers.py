@@ -63,6 +63,7 @@ class Entries:
         limit_us = threshold_us(slo)
         return {
             "name": slo.name, "title": _spoken(slo.title, slo.title_zh), "service": service,
+            "judges": [*one.nodes, *one.paths],
             "edge": one.paths[0] if one.paths else None,
             "domain": domain, "group": self._group(domain),
             "class": slo.service_class or (said.class_ if said else None) or "", "kind": kind_of(slo),
