@@ -11,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from running import product, soon
 from traffic import ORDERS, SECOND, add, call, request, spans_of
 
+from topology.slo.ledger import Ledger
 from topology.slo.objectives import WINDOWS_S
 
 DAY_S = 86_400
@@ -113,6 +114,26 @@ def test_bad_document_leaves_what_was_in_force(tmp_path):
     assert run.engine.slo("orders-availability")["budget_left"] == before == 0.5
     (fault,) = [one for one in run.engine.slo_faults() if one["level"] == "error"]
     assert (fault["line"] > 0, "target" in fault["path"]) == (True, True)
+
+
+def test_fault_of_judging_loses_no_calls(tmp_path, monkeypatch):
+    """When counting for objectives fails, calls are still counted and drawn, the fault is told, and a minute later
+    everything is counted anew: nothing is missing."""
+    run = count(begun(tmp_path, orders=EXAMPLE), 1000, failed=5)
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "add", lambda *_: (_ for _ in ()).throw(MemoryError("no room")))
+        count(run, 500)
+    assert (run.node("orders")["calls"], run.engine.parts.objectives.failure) == (1500, "MemoryError: no room")
+    run.settle(80)
+    assert (run.engine.slo("orders-availability")["total"], run.engine.parts.objectives.failure) == (1500, "")
+
+
+def test_budget_overspent_by_too_few_is_said_so(tmp_path):
+    """A healthy sentence does not say "overspent" without saying why that does not count."""
+    run = count(begun(tmp_path, orders=EXAMPLE), 100, failed=2)
+    entry = run.engine.slo("orders-availability")
+    assert (entry["state"], entry["budget_left"]) == ("ok", -1.0)
+    assert entry["why"]["en"].endswith("overspent by 100 %, but by fewer than the 3 bad events that count.")
 
 
 def test_alert_opens_with_its_burn_and_ends_and_is_remembered(tmp_path):

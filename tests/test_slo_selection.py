@@ -153,6 +153,14 @@ def test_users_have_no_default_objective():
     assert found.ledger.plan.names == ("default-availability:web", "default-latency:web")
 
 
+def test_pattern_of_everything_means_services():
+    """Callers fit a pattern only when it asks for their kind."""
+    everybody = slo("all", ratio(Services(match={"name": "*"})))
+    callers = slo("who", ratio(Services(match={"kind": "user"})))
+    found = books(everybody, callers).add(call(NOW_S, path(USER, WEB), 10, 5), call(NOW_S, work(WEB), 10, 5))
+    assert found.ledger.plan.names == ("all:web", "who:user")
+
+
 def test_rules_of_many_are_those_of_each():
     """The table of many objectives is, row by row, what each of them gives alone: rules that are shared, other targets
     and floors, and conditions of one's own."""

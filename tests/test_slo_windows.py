@@ -28,6 +28,12 @@ def written(rules):
     return [(str(r.severity), r.long_s, r.short_s, r.factor, r.budget_share) for r in rules]
 
 
+@pytest.mark.parametrize(("period_s", "pairs"), [(DAY_S, [3600]), (2 * 3600, []), (3 * DAY_S, [3600, 21_600])])
+def test_no_rule_calls_for_somebody_while_the_budget_allows_it(windows, period_s, pairs):
+    """A short period has only the rules whose burn is above what its budget allows: less wakes nobody."""
+    assert [rule.long_s for rule in windows.rules(period_s)] == pairs
+
+
 def test_thirty_days_are_table_5_8_of_the_workbook(windows):
     """SRE workbook, table 5-8: 14.4 over 1 h spends 2 %, 6 over 6 h spends 5 %, 1 over 3 d spends 10 %; with the
     ticket of 3 over 1 d. Sloth's google-30d.yaml has the same."""
@@ -68,11 +74,6 @@ def test_factor_is_share_times_period_by_window(windows, days):
 def test_period_outside_the_catalogue_takes_the_shares_of_the_longest_that_is_not_longer(windows, days, base):
     """42 days, for which Sloth gives up, take those of 30; what is shorter than all takes the shortest."""
     assert windows.base_s(days * DAY_S) == base * DAY_S
-
-
-def test_rule_needs_a_long_window_within_the_period(windows):
-    """In a budget of a day there is nothing to see over three."""
-    assert [rule.long_s for rule in windows.rules(DAY_S)] == [3600, 21_600]
 
 
 FAULTS = {

@@ -267,6 +267,9 @@ def test_a_panel_has_the_slos_of_what_is_selected():
     entries = [entry("orders-b"), entry("orders-a", "at_risk"), path, entry("web-a")]
     assert [one["name"] for one in about(entries, "prod/bank/orders")] == ["orders-a", "orders-b"]
     assert [one["name"] for one in about(entries, "prod/bank/web>prod/bank/orders")] == ["web-path"]
+    both = entry("moving-money", judges=["prod/bank/orders", "prod/bank/web"])
+    judged = [about([both], one) for one in ("prod/bank/orders", "prod/bank/web", "prod/bank/ledger")]
+    assert judged == [[both], [both], []]
 
 
 @pytest.mark.parametrize(

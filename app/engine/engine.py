@@ -25,7 +25,7 @@ from app.engine.sampling import Sampling
 from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Moment, Rules
 from app.examples import assemble
 from app.intake import CHECKPOINT, Harvest
-from app.slo.evaluator import Told
+from app.slo.evaluator import Objectives, Told
 from topology.errors import Overloaded, StoreError
 from topology.graph import Window, graph
 from topology.members import Members
@@ -182,7 +182,15 @@ class Engine(Answers, Promised):
             self._budgets.add(harvest.batch)
 
     def _count_for_objectives(self, batch: RollupBatch, now_s: float, changed: bool) -> None:
-        objectives, series = self.parts.objectives, self.parts.series
+        """Whatever objectives meet, calls go on being counted and the map goes on being drawn."""
+        try:
+            self._count_for(self.parts.objectives, batch, now_s, changed)
+        except Exception as error:  # noqa: BLE001 - a fault of judging must not lose what is judged
+            _log.exception("objectives could not be counted; counted anew in a minute")
+            self.parts.objectives.failed(error, now_s)
+
+    def _count_for(self, objectives: Objectives, batch: RollupBatch, now_s: float, changed: bool) -> None:
+        series = self.parts.series
         objectives.follow(self.members, series.keys, changed)
         reloaded = objectives.reload(self.members, series.keys)
         if objectives.bring_up(series, self.members, now_s, self._uncommitted) or reloaded:
@@ -192,7 +200,13 @@ class Engine(Answers, Promised):
     def told(self) -> Told:
         """What objectives say in this tick; call it with the lock held."""
         if self._told is None:
-            self._told = self.parts.objectives.evaluate(self.parts.clock())
+            objectives, now_s = self.parts.objectives, self.parts.clock()
+            try:
+                self._told = objectives.evaluate(now_s)
+            except Exception as error:  # noqa: BLE001 - the same
+                _log.exception("objectives could not be judged; what was found last stays")
+                objectives.failed(error, now_s)
+                self._told = objectives.told
         return self._told
 
     def _collect_examples(self, now_s: float) -> None:

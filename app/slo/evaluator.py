@@ -61,6 +61,7 @@ class Objectives:
         self._kept = self.told
         self._refill: Refill | None = None
         self._again_s: float = 0.0
+        self.failure = ""
         self._noted: tuple[object, ...] = ()
         self._sliced_s = 0.0
         self._slices = b""
@@ -110,6 +111,11 @@ class Objectives:
             _log.error("the past of objectives could not be read; tried again in a minute", why=str(error))
             self._fail(now_s)
 
+    def failed(self, error: Exception, now_s: float) -> None:
+        """Notes that counting or judging met what it must not meet; everything is counted anew in a minute."""
+        self.failure = f"{type(error).__name__}: {error}"
+        self._fail(now_s)
+
     def _fail(self, now_s: float) -> None:
         self.stale, self._again_s = True, now_s + AGAIN_S
 
@@ -125,7 +131,7 @@ class Objectives:
             current = self._promises()
             if self.ledger.promises == current != ledger.promises:  # they came meanwhile, and were put in force at once
                 ledger.promise(current, members, table.keys)
-            self.ledger = ledger
+            self.ledger, self.failure = ledger, ""
             self.counters.read(ledger, ledger.plan)
         if not self.loaded:
             self.loaded, self.told = True, replace(self._kept, ledger=ledger)

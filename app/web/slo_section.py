@@ -20,7 +20,7 @@ MOST = 8
 
 def about(entries: Sequence[Json], item_id: str) -> list[Json]:
     """The SLOs that judge this node or path, the loudest first."""
-    mine = [one for one in entries if (one.get("edge") or one.get("service")) == item_id]
+    mine = [one for one in entries if item_id in (one.get("judges") or (one.get("edge") or one.get("service"),))]
     return sorted(mine, key=lambda one: (ORDER.index(one["state"]), one["default"], one["name"]))
 
 

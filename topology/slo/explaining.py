@@ -21,10 +21,11 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "default": "the default objective", "name": "{name} ({target})",
         "opening": "{state}: {name}: {ratio} {bad} in the last {span}, {burn}x the budgeted rate",
         "quiet": "{state}: {name}: nothing was counted in the last {span}",
-        "limit": " (at or above {limit}x)", "held": " (shown until the short window is over)",
+        "limit": " (at or above {limit}x)", "held": " (no longer so, shown until the short window is over)",
         "pace": "; at this pace the {period} budget is spent in {left}.",
         "left": "; {left} of the {period} budget is left.",
         "spent": "; nothing is left of the {period} budget.", "over": "; the {period} budget is overspent by {left}.",
+        "few": "; the {period} budget is overspent by {left}, but by fewer than the {floor} bad events that count.",
         "origin": " {share} of the failures originate in {name}.",
         "availability": "of calls failed", "latency": "of calls took longer than {threshold}",
         "slices": "of the time was bad", "figure": "of minutes were outside the limit",
@@ -36,9 +37,10 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "default": "默认目标", "name": "{name}（{target}）",
         "opening": "{state}：{name}：最近 {span} {ratio} {bad}，为预算速率的 {burn} 倍",
         "quiet": "{state}：{name}：最近 {span}没有任何计数",
-        "limit": "（达到或高于 {limit} 倍）", "held": "（短窗口结束前保持显示）",
+        "limit": "（达到或高于 {limit} 倍）", "held": "（已不再成立，短窗口结束前保持显示）",
         "pace": "；按此速度 {period}预算将在 {left}后用尽。", "left": "；{period}预算尚余 {left}。",
         "spent": "；{period}预算已用尽。", "over": "；{period}预算超支 {left}。",
+        "few": "；{period}预算超支 {left}，但不良事件不足 {floor} 次，不计。",
         "origin": "{share} 的失败源自 {name}。",
         "availability": "的调用失败", "latency": "的调用超过 {threshold}",
         "slices": "的时间不达标", "figure": "的分钟超出限值",
@@ -148,7 +150,9 @@ def _budget(said: Mapping[str, str], language: str, found: Standings, row: int, 
     if state in (State.BURNING, State.AT_RISK) and not np.isnan(seconds):
         return said["pace"].format(period=period, left=until(language, seconds / 3600))
     if left < -5e-4:
-        return said["over"].format(period=period, left=percent(-left))
+        few = state is State.OK
+        floor = found.plan.slos[row].min_bad_events
+        return said["few" if few else "over"].format(period=period, left=percent(-left), floor=floor)
     key = "spent" if left <= 0 else "left"
     return said[key].format(period=period, left=percent(left))
 

@@ -126,6 +126,8 @@ class Known:
         """The services meant. A bare name means what sends spans itself, and anything else only without such."""
         listed = self._named.get(services.name, []) if services.name else self.nodes
         found = [service for service in listed if self._fits(services, service)]
+        if services.match is not None and "kind" not in services.match:
+            return [service for service in found if service.kind not in _PEOPLE]
         own = [service for service in found if service.kind is Kind.SERVICE]
         return own if services.name and own else found
 

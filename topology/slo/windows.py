@@ -14,6 +14,9 @@ from topology.slo.objectives import WINDOWS_S, BurnRule, Severity
 from topology.slo.openslo.period import duration_of
 from topology.slo.openslo.place import Finding, Place
 
+LEAST_FACTOR = Decimal("0.9")
+"""The lowest factor that is published (Sloth's for 28 days) is 14/15."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -38,12 +41,13 @@ class Windows:
 
     def rules(self, period_s: int) -> tuple[BurnRule, ...]:
         """The rules for a period of this length, in the order of the catalogue. A pair whose long window is as long
-        as the period makes no rule."""
+        as the period makes no rule, nor one that would call for somebody while less burns than the budget allows."""
         pairs = self.pairs[self.base_s(period_s)] if self.pairs else ()
-        return tuple(
+        made = (
             BurnRule(pair.severity, pair.long_s, pair.short_s, pair.share * period_s / pair.long_s, pair.share)
             for pair in pairs if pair.long_s < period_s
         )
+        return tuple(rule for rule in made if rule.factor >= LEAST_FACTOR)
 
 
 def read_windows(value: object) -> tuple[Windows, list[Finding]]:
