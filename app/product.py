@@ -113,7 +113,7 @@ def assemble(settings: Settings, closing: ExitStack, configuration: CatalogueFil
     intake, engine_parts = _intake(settings, otlp, journal, store, house, definitions)
     receivers = [OtlpReceiver(c.config, intake, name) for name, c in settings.collectors.items()
                  if c.kind == "otlp" and c.enabled]
-    engine_parts.sources = lambda: _sources(receivers, house, engine_parts.objectives, settings)
+    engine_parts.sources = lambda: _sources(receivers, house, definitions, settings, engine_parts.objectives.failure)
     engine = Engine(engine_parts, _rules(settings))
     options, meta = _web_options(settings, otlp), Meta(version(), time.time, lambda: engine.figures)
     closing.enter_context(control.serve(settings.data.directory, store))
@@ -204,14 +204,13 @@ def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:
                       otlp_protocol="grpc" if otlp.grpc else "http/protobuf", assets=places.assets())
 
 
-def _sources(receivers: list[OtlpReceiver], house: House, objectives: Objectives,
-             settings: Settings) -> list[dict[str, Any]]:
+def _sources(receivers: list[OtlpReceiver], house: House, definitions: Definitions, settings: Settings,
+             failure: str = "") -> list[dict[str, Any]]:
     rows = [receiver.status() for receiver in receivers]
     rows += [_row(name, c.kind, "off") for name, c in settings.collectors.items() if not c.enabled]
     if house.file and house.file.faults:
         faults = "; ".join(str(fault) for fault in house.file.faults)
         rows.append(_row("catalogue", "configuration", "degraded", faults))
-    definitions, failure = objectives.definitions, objectives.failure
     if definitions.files or definitions.faults or failure:
         faults = "; ".join([failure] * bool(failure) + [str(fault) for fault in definitions.faults])
         state = "failed" if failure else "degraded" if faults else "ok"
