@@ -261,6 +261,14 @@ def test_metrics_are_bounded_and_written_slos_come_first():
     assert sum(sample.value for sample in found["synoptic_slos"].samples) == 3
 
 
+def test_an_slo_beyond_the_bound_has_no_details_and_says_why(client, shelf, monkeypatch):
+    """One that is listed and not evaluated is known by its name, and its history and spenders say that."""
+    monkeypatch.setattr(shelf, "slo_spenders", lambda *_: None)
+    answer = client.get("/api/v1/slos/web-availability/spenders")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "This SLO is listed and not evaluated.")
+    assert client.get("/api/v1/slos/nobody/spenders").json()["detail"] == "There is no SLO of this name."
+
+
 def test_a_panel_has_the_slos_of_what_is_selected():
     """Those of the node, or of the path, the loudest first; an SLO of a path is none of its service."""
     path = entry("web-path", "burning", service="prod/bank/orders", edge="prod/bank/web>prod/bank/orders")

@@ -25,7 +25,9 @@ Strips = Mapping[str, Sequence[float | None]]
 
 
 def window_name(seconds: int) -> str:
-    """A window as it is written: 5m, 1h, 3d."""
+    """A window as it is written: 5m, 1h, 3d; none is 0m."""
+    if seconds == 0:
+        return "0m"
     for unit, word in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds in _NAMES or seconds % unit == 0:
             return _NAMES.get(seconds, f"{seconds // unit}{word}")

@@ -78,7 +78,7 @@ def _add_lists(api: APIRouter, views: Views, meta: Meta) -> None:
 def _add_history(api: APIRouter, views: Views, meta: Meta) -> None:
     async def columns(name: str, request: Request, part: str, asked: SloHistoryParameters) -> Json:
         from_s, to_s, step_s = stepped(asked, meta.clock())
-        return await _found(name, request, part, lambda one: views.slo_history(one, from_s, to_s, step_s))
+        return await _found(views, name, request, part, lambda one: views.slo_history(one, from_s, to_s, step_s))
 
     @api.get("/slos/{name:path}/history", summary="Budget and burn of one SLO over time, as columns")
     async def history(name: str, request: Request, asked: Annotated[SloHistoryParameters, Query()]) -> Answer:
@@ -93,13 +93,14 @@ def _add_history(api: APIRouter, views: Views, meta: Meta) -> None:
 def _add_parts(api: APIRouter, views: Views) -> None:
     @api.get("/slos/{name:path}/spenders", summary="The intervals that spent most of the budget, dearest first")
     async def spenders(name: str, request: Request, asked: Annotated[SpendersParameters, Query()]) -> Answer:
-        return Answer(told(await _found(name, request, "/spenders", lambda one: views.slo_spenders(one, asked.limit))))
+        found = await _found(views, name, request, "/spenders", lambda one: views.slo_spenders(one, asked.limit))
+        return Answer(told(found))
 
     @api.get("/slos/{name:path}/what-if", summary="What the last 30 days would have given with another target")
     async def what_if(name: str, request: Request, asked: Annotated[WhatIfParameters, Query()]) -> Answer:
         key = "target" if asked.target is not None else "threshold_ms"
         try:
-            return Answer(await _found(name, request, "/what-if",
+            return Answer(await _found(views, name, request, "/what-if",
                                        lambda one: views.slo_what_if(one, asked.target, asked.threshold_ms)))
         except ValueError as wrong:
             raise Problem(400, str(wrong), key) from None
@@ -108,16 +109,20 @@ def _add_parts(api: APIRouter, views: Views) -> None:
 def _add_one(api: APIRouter, views: Views) -> None:
     @api.get("/slos/{name:path}", summary="One SLO with its document, its rules and its alerts so far")
     async def slo(name: str, request: Request, asked: Annotated[NoParameters, Query()]) -> Answer:
-        return Answer(told(await _found(name, request, "", views.slo)))
+        return Answer(told(await _found(views, name, request, "", views.slo)))
 
 
-async def _found(name: str, request: Request, part: str, ask: Callable[[str], T | None]) -> T:
+async def _found(views: Views, name: str, request: Request, part: str, ask: Callable[[str], T | None]) -> T:
     """What `ask` says of the SLO, whose name may have been sent encoded or not."""
     raw = request.scope.get("raw_path", b"").decode("latin-1").partition("/slos/")[2]
-    for candidate in dict.fromkeys((name, raw.removesuffix(part))):
+    candidates = list(dict.fromkeys((name, raw.removesuffix(part))))
+    for candidate in candidates:
         found = await asyncio.to_thread(ask, candidate)
         if found is not None:
             return found
+    for candidate in candidates if part else ():
+        if await asyncio.to_thread(views.slo, candidate) is not None:
+            raise Problem(404, "This SLO is listed and not evaluated.")
     raise Problem(404, "There is no SLO of this name.")
 
 
