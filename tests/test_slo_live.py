@@ -128,6 +128,34 @@ def test_fault_of_judging_loses_no_calls(tmp_path, monkeypatch):
     assert (run.engine.slo("orders-availability")["total"], run.engine.parts.objectives.failure) == (1500, "")
 
 
+FLOOR = """
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: orders-traffic, annotations: {synoptic/missing: bad}}
+spec:
+  service: orders
+  indicator:
+    metadata: {name: orders-calls}
+    spec:
+      thresholdMetric: {metricSource: {type: synoptic, spec: {service: orders, measure: calls_per_s}}}
+  timeWindow: [{duration: 7d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives: [{displayName: heard, op: gte, value: 0.01, target: 0.95}]
+"""
+
+
+def test_trouble_that_late_data_takes_back_is_not_shown_on(tmp_path):
+    """Minutes that seemed empty burn a floor; when their calls arrive late the state is ok at once, not held."""
+    run = count(begun(tmp_path, orders=FLOOR), 5).settle(300)
+    assert run.engine.slo("orders-traffic")["state"] == "burning"
+    for minute in range(1, 8):
+        run.take(served(run.clock.ns() - minute * 60 * SECOND, 5))
+    run.settle(40)
+    entry = run.engine.slo("orders-traffic")
+    assert (entry["state"], entry["burn"]["5m"]) == ("ok", 0.0)
+    assert {alert["until"] is None for alert in run.engine.alerts(open_only=False)} == {False}, "raised, kept, and over"
+
+
 def test_budget_overspent_by_too_few_is_said_so(tmp_path):
     """A healthy sentence does not say "overspent" without saying why that does not count."""
     run = count(begun(tmp_path, orders=EXAMPLE), 100, failed=2)

@@ -174,5 +174,7 @@ def alerted(found: Standings, alerts: Alerts, shown: Shown, now_s: float) -> tup
     alerts = advance(alerts, now_s, rules, fires, burning)
     enough = found.period_total - found.period_good >= plan.least_bad - NOTHING
     holds = conditions(rules, alerts.raised, found.left, found.known, enough)
-    return alerts, show(shown, now_s, plan.names, holds, plan.hold_s)
+    # Where late data has taken back every bad event of the short window, there is nothing to flicker.
+    bad = (found.total - found.good)[plan.known_at, np.arange(len(plan.laid))]
+    return alerts, show(shown, now_s, plan.names, holds, np.where(bad > NOTHING, plan.hold_s, 0.0))
 

@@ -6,7 +6,8 @@ known of the newest minutes. ok: none of these. The order of loudness is that of
 
 A louder state is shown at once. A state among burning, exhausted and at_risk is shown on for `hold_s`, the shortest
 short window of the SLO's rules, after its condition was last seen to hold, so a ratio that crosses its limit at every
-evaluation gives one colour and not two. Only what is shown is held: alerts begin and end at their own instants
+evaluation gives one colour and not two. It is not held over a short window without bad events: nothing flickers there,
+and late data may have taken the trouble back. Only what is shown is held: alerts begin and end at their own instants
 (`topology.slo.alerts`), as they do in Prometheus. no_data and ok are not held: no_data means that a whole short window
 was empty, so it cannot flicker faster than that.
 """
