@@ -84,6 +84,7 @@ def test_example_of_the_contract_to_the_letter(tmp_path):
     assert one["document"]["metadata"] == {"name": "orders-availability"}
     node = run.node("orders")
     assert (node["health"], node["slo"], node["budget_left"]) == ("exhausted", "orders-availability", 0.0)
+    assert node["slo_kind"] == "availability"
     for part in ("orders-availability (99 %)", "1 % of calls failed", "1.0x", "nothing is left of the 30-day budget"):
         assert part in entry["why"]["en"], entry["why"]["en"]
     assert "预算耗尽" in entry["why"]["zh"]

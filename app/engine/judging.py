@@ -38,7 +38,7 @@ class Judging:
 
 
 def judge_all(graph: nx.DiGraph, members: Members, judging: Judging, objective: Objective) -> None:
-    """Gives every node and path `judgement`, `health`, `slo` and, where it is the same for many, `why`."""
+    """Gives every node and path `judgement`, `health`, `slo`, `slo_kind` and, where it is the same for many, `why`."""
     _judge_nodes(graph, members, judging, objective)
     _judge_paths(graph, members, judging, objective)
     quiet, spotless = _common(objective)
@@ -47,6 +47,7 @@ def judge_all(graph: nx.DiGraph, members: Members, judging: Judging, objective: 
         judgement = data.setdefault("judgement", quiet)
         data["health"], data["why"] = str(judgement.state), said.get(id(judgement))
         data.setdefault("slo", "default")
+        data.setdefault("slo_kind", None)
 
 
 @lru_cache(maxsize=8)
@@ -62,7 +63,7 @@ def _judge_nodes(graph: nx.DiGraph, members: Members, judging: Judging, objectiv
         verdict = judging.told.verdict(node)
         if verdict is not None:
             origin = _origin(graph, failures, node) if verdict.state is not State.OK else None
-            data["slo"] = verdict.slo
+            data["slo"], data["slo_kind"] = verdict.slo, verdict.kind
             data["judgement"] = Judgement(verdict.state, verdict.budget_left, _sentence(verdict.why, origin))
         elif node in judging.told.beyond or data["service"].kind in (Kind.USER, Kind.UNKNOWN):
             if data["calls"]:

@@ -167,7 +167,7 @@ class Drawing:
             "id": node, "environment": service.environment, "namespace": service.namespace, "name": service.name,
             **{key: data[key] for key in ("kind", "title", "domain", "layer", "owner", "runbook", "health")}, **figures,
             "group": data["group"], "stale": moment.now_s - last_s > self._rules.stale_after_s,
-            "why": data["why"] or why_of(judgement), "slo": data["slo"],
+            "why": data["why"] or why_of(judgement), "slo": data["slo"], "slo_kind": data["slo_kind"],
             "budget_left": None if judgement.budget_left is None else round(judgement.budget_left, 4),
             "complete": True, "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "x": at[0], "y": at[1],
             "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins,

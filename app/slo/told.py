@@ -11,7 +11,7 @@ import numpy as np
 from topology.health import State
 from topology.slo.alerts import Alerts
 from topology.slo.evaluation import Standings
-from topology.slo.explaining import Origin, unpromised, why
+from topology.slo.explaining import Origin, kind_of, unpromised, why
 from topology.slo.ledger import Ledger
 from topology.slo.states import STATES, Shown
 
@@ -87,6 +87,11 @@ class Verdict:
         """The name of the objective that decides, "default" for one that nobody wrote."""
         slo = self.told.found.plan.slos[self.row]
         return "default" if slo.default else slo.name
+
+    @property
+    def kind(self) -> str:
+        """What the objective that decides is about: availability, latency, traffic, saturation or other."""
+        return kind_of(self.told.found.plan.slos[self.row])
 
     def why(self, language: str, origin: Origin | None = None) -> str:
         """The sentence of the objective that decides."""

@@ -99,13 +99,17 @@ function drawFigures(v, n, { left, right, base, size, hot, wall }) {
   const { pen, c } = v, tone = hot ? c.text : c.quiet, say = (s, colour = tone) => pen.text(s, left, base, { size, weight: hot ? 500 : 400, colour });
   if (n.members) return drawTally(v, n.members.map((m) => m.health), left, base, Math.max(size, Math.min(15, 10.5 / v.k)), 1);
   if (n.stale || n.health === "no_data") return say(ageWords(v, n), c.quiet);
-  if (wall) return say(n.p95_ms == null || n.error_ratio > 0.01 ? `${percent(n.error_ratio)} ${t("map.failed")}` : `p95 ${millis(n.p95_ms)}`, c.text);
+  const guilty = guiltyFigure(n);
+  if (wall) return say(guilty === "errors" || n.p95_ms == null ? `${percent(n.error_ratio)} ${t("map.failed")}` : `p95 ${millis(n.p95_ms)}`, c.text);
   say(rate(n.calls_per_s));
   if (n.kind === "user") return;
-  const failing = hot && n.error_ratio > 0.01;
-  figure(v, percent(n.error_ratio), left + (right - left) * 0.64, base, { size, tone, state: failing && n.health });
-  figure(v, millis(n.p95_ms), right, base, { size, tone, state: hot && !failing && n.p95_ms != null && n.health, strong: Boolean(n.feels) });
+  figure(v, percent(n.error_ratio), left + (right - left) * 0.64, base, { size, tone, state: hot && guilty === "errors" && n.health });
+  figure(v, millis(n.p95_ms), right, base, { size, tone, state: hot && guilty === "p95" && n.p95_ms != null && n.health, strong: Boolean(n.feels) });
 }
+
+/** The figure that the objective is about that decides the colour; without such word, the one that stands out. */
+const GUILTY = { availability: "errors", latency: "p95" };
+const guiltyFigure = (n) => (n.slo_kind ? GUILTY[n.slo_kind] : n.error_ratio > 0.01 ? "errors" : "p95");
 
 function ageWords(v, n) {
   const since = n.last_seen ? (v.scene.atMs - Date.parse(n.last_seen)) / 1000 : null;
