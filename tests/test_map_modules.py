@@ -74,7 +74,17 @@ NAMES = {
     "words": "loadWords, rate, percent, millis, duration",
     "camera": "fitted, zoomed, toWorld, fromText, asText, reveal",
     "pen": "SvgPen",
+    "cards": "guiltyFigure",
 }
+
+
+def test_the_figure_of_the_deciding_objective_is_the_one_that_is_coloured(run: Run) -> None:
+    """Failures for availability and the p95 for latency, however few or many failed; none of both for traffic; what
+    stands out where no objective is told."""
+    cases = [("availability", 0.001), ("latency", 0.5), ("traffic", 0.5), ("saturation", 0), (None, 0.5), (None, 0.001)]
+    nodes = [{"slo_kind": kind, "error_ratio": ratio} for kind, ratio in cases]
+    found = run("cards", "return it.map((n) => guiltyFigure(n) ?? null);", nodes)
+    assert found == ["errors", "p95", None, None, "errors", "p95"]
 
 
 def test_find_answers_as_the_shared_table_says(run: Run) -> None:

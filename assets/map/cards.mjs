@@ -109,7 +109,7 @@ function drawFigures(v, n, { left, right, base, size, hot, wall }) {
 
 /** The figure that the objective is about that decides the colour; without such word, the one that stands out. */
 const GUILTY = { availability: "errors", latency: "p95" };
-const guiltyFigure = (n) => (n.slo_kind ? GUILTY[n.slo_kind] : n.error_ratio > 0.01 ? "errors" : "p95");
+export const guiltyFigure = (n) => (n.slo_kind ? GUILTY[n.slo_kind] : n.error_ratio > 0.01 ? "errors" : "p95");
 
 function ageWords(v, n) {
   const since = n.last_seen ? (v.scene.atMs - Date.parse(n.last_seen)) / 1000 : null;
