@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -97,24 +96,6 @@ def test_find_answers_as_the_shared_table_says(run: Run) -> None:
     answers = run("find", body, cases)
     pairs = zip(cases, answers, strict=True)
     assert [(case, answer) for case, answer in pairs if any(case[key] != answer[key] for key in answer)] == []
-
-
-def test_every_refusal_has_words_in_both_languages() -> None:
-    """What the find language can say to a person stands in the word files."""
-    cases = json.loads((Path(__file__).parent / "find_cases.json").read_text(encoding="utf-8"))
-    wanted = {f"find.expected.{case['error']['expected']}" for case in cases if "error" in case}
-    for language in ("en", "zh"):
-        assert wanted <= json.loads((ASSETS / "i18n" / f"{language}.json").read_text(encoding="utf-8")).keys()
-
-
-def test_the_word_files_have_the_same_keys_and_places() -> None:
-    """A text exists in both languages and takes the same values."""
-    english, chinese = (
-        json.loads((ASSETS / "i18n" / f"{one}.json").read_text(encoding="utf-8")) for one in ("en", "zh")
-    )
-    assert english.keys() == chinese.keys()
-    places = re.compile(r"\{\d\}")
-    assert [key for key in english if set(places.findall(english[key])) != set(places.findall(chinese[key]))] == []
 
 
 def snapshot(**change: Any) -> dict[str, Any]:
