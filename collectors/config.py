@@ -50,6 +50,19 @@ class FileOnDisk:
     the configuration file."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a source is asked: every `interval` for the newest minutes and again for those of the last `overlap`,
+    which may have changed. A minute is first asked for `settle` after its end. After an outage the last `catch_up` are
+    read besides, newest first, in no more than `catch_up_share` of the time."""
+
+    interval_s: Annotated[float, Duration(5, 3600)] = 30.0
+    overlap_s: Annotated[float, Duration(60, 3600)] = 300.0
+    settle_s: Annotated[float, Duration(0, 600)] = 5.0
+    catch_up_s: Annotated[float, Duration(0, 7 * 86400)] = 86400.0
+    catch_up_share: Annotated[float, Range(0.01, 1)] = 0.25
+
+
 ReadableFile = Annotated[Path, FileOnDisk()]
 
 

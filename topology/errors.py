@@ -3,6 +3,7 @@
     SynopticError
     ├── ConfigurationError      a key, what was expected, what was found
     ├── MalformedInput          bytes or documents that are not what they claim to be; never retried
+    ├── SourceUnavailable       a source that was asked did not answer; asked again later
     ├── Overloaded              a bound is reached; the sender may try again after `retry_after_s`
     ├── TablesFull              a decoder has no numbers left; its owner resets it and decodes once more
     └── StoreError
@@ -41,6 +42,14 @@ class ConfigurationError(SynopticError):
 
 class MalformedInput(SynopticError):
     """Input that is not what it claims to be. The sender must not send it again."""
+
+
+class SourceUnavailable(SynopticError):
+    """A source that was asked could not answer. It is asked again later, not before `retry_after_s` if that is said."""
+
+    def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 class Overloaded(SynopticError):

@@ -91,7 +91,9 @@ class OperationKey:
     """The inbound work of one operation of a service in one zone.
 
     `root` marks work nobody called over the wire (a batch job): it stands for the node's
-    work only while the node has no inbound calls.
+    work only while the node has no inbound calls. `part` marks calls that another row of the service counts already,
+    because its source tells the service as a whole (operation "") and some operations besides: it is listed, never
+    added.
     """
 
     service: Service
@@ -99,6 +101,7 @@ class OperationKey:
     operation: str
     root: bool = False
     source: str = "otlp"
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

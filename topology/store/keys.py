@@ -52,7 +52,7 @@ def from_row(kind: str, parts: list[str]) -> SeriesKey:
 def _value(name: str, first: str, rest: Any) -> object:
     if name in _SERVICES:
         return Service(first, next(rest), next(rest), Kind(next(rest)))
-    if name == "root":
+    if name in {"root", "part"}:
         return first == "1"
     return Side(first) if name == "side" else first
 
