@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from topology.changes import Change
+from topology.histogram import Ladder
 from topology.model import SeriesKey, Service
 from topology.registry import Instance
 
@@ -84,6 +85,17 @@ class Pulled:
     changes: Sequence[Change] = ()
     instances: Sequence[Instance] | None = None
     faults: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a puller is given besides its configuration: the environment its services belong to when it does not say,
+    the latency ladder in which calls are counted, how texts are masked, and the time (UTC epoch seconds)."""
+
+    environment: str
+    ladder: Ladder
+    mask: Callable[[str], str]
+    clock: Callable[[], float]
 
 
 class Puller(Protocol):
