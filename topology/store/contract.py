@@ -7,12 +7,13 @@ durable exactly when the rollups it covers are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from topology.changes import Change, ChangeKind
 from topology.histogram import Ladder
 from topology.model import EdgeKey, Entity, SeriesKey, Service
 from topology.rollup import RollupBatch
@@ -94,15 +95,39 @@ class ExampleQuery:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeQuery:
+    """Which changes are wanted, newest first: those made in [from_s, to_s), of any of the services and kinds.
+    `services` are ids, EVERYTHING among them stands for changes of no service in particular; None is no limit."""
+
+    from_s: float
+    to_s: float
+    services: Collection[str] | None = None
+    kinds: Collection[ChangeKind] | None = None
+    limit: int = 1000
+
+    def admits(self, change: Change) -> bool:
+        """Whether a change is one of those, whatever the limit."""
+        service = change.service.id if change.service else EVERYTHING
+        return (self.from_s <= change.at_s < self.to_s
+                and (self.services is None or service in self.services)
+                and (self.kinds is None or change.kind in self.kinds))
+
+
+EVERYTHING = ""
+"""In place of a service's id: a change of everything."""
+
+
 @dataclass(frozen=True, eq=False)
 class Commit:
     """All that becomes durable together. Entities widen what is known (`first_seen_s` only falls,
-    `last_seen_s` only rises); a checkpoint replaces the one of the same name."""
+    `last_seen_s` only rises); a checkpoint replaces the one of the same name, a change that of the same uid."""
 
     rollups: KeyedRollups | None = None
     entities: Sequence[Entity] = ()
     checkpoints: Mapping[str, bytes] = field(default_factory=dict)
     examples: Sequence[Example] = ()
+    changes: Sequence[Change] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +138,7 @@ class Compaction:
     expired: int = 0
     series: int = 0
     examples: int = 0
+    changes: int = 0
 
 
 class Reading(Protocol):
@@ -127,7 +153,7 @@ class Reading(Protocol):
 
 
 class Store(Protocol):
-    """Durable rollups, entities, checkpoints, positions and examples.
+    """Durable rollups, entities, checkpoints, positions, examples and changes.
 
     One writer and many readers, from any thread. Every method may raise StoreError; after one, nothing is
     half done and the same call may be tried again.
@@ -170,6 +196,9 @@ class Store(Protocol):
 
     def example(self, trace_id: str) -> Example | None:
         """One trace with its payload, as an example of the operation it was first committed for."""
+
+    def changes(self, query: ChangeQuery) -> list[Change]:
+        """The changes that match, newest first; of several told with one uid the one committed last."""
 
     def compact(self, now_s: float) -> Compaction:
         """Moves counts to the coarser tiers, drops what is past its time, trims examples to their budget.

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from topology.changes import Change
 from topology.errors import StoreError
 from topology.histogram import Ladder
 from topology.model import Entity, SeriesKey
-from topology.store import example_tables, small_tables, tier_tables
+from topology.store import change_tables, example_tables, small_tables, tier_tables
 from topology.store.backup import copy_to
 from topology.store.contract import (
+    ChangeQuery,
     Choice,
     Commit,
     Compaction,
@@ -91,6 +93,8 @@ class DuckDBStore:
                     small_tables.put_checkpoints(cursor, commit.checkpoints)
                     if commit.examples:
                         example_tables.put(cursor, commit.examples)
+                    if commit.changes:
+                        change_tables.put(cursor, commit.changes)
             except BaseException:
                 self._series.forget_places()
                 raise
@@ -166,6 +170,11 @@ class DuckDBStore:
         with self._database.reading() as cursor:
             return example_tables.get(cursor, trace_id)
 
+    def changes(self, query: ChangeQuery) -> list[Change]:
+        """The changes that match, newest first."""
+        with self._database.reading() as cursor:
+            return change_tables.find(cursor, query)
+
     def compact(self, now_s: float) -> Compaction:
         """Moves, expires and trims; the writer waits only while series, entities and examples are trimmed."""
         with self._compact_lock:
@@ -177,10 +186,11 @@ class DuckDBStore:
                 with self._database.writing() as cursor:
                     small_tables.drop_entities(cursor, now_s - self._retention.longest_s)
                     examples = example_tables.trim(cursor, self._retention, now_s)
+                    changes = change_tables.drop(cursor, now_s - self._retention.longest_s)
                 if moved or expired:
                     self._database.checkpoint()
             self._database.give_back_memory()
-            return Compaction(moved, expired, series, examples)
+            return Compaction(moved, expired, series, examples, changes)
 
     def _move(self, place: int, now_s: float) -> int:
         before_s, step_s = move_before(self._retention.tiers, place, now_s), move_step_s(self._retention.tiers, place)

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from topology.changes import Change
 from topology.errors import StoreError
 from topology.histogram import Ladder
 from topology.model import Entity, SeriesKey
 from topology.rollup import RollupBatch, SeriesTable, coarsen, concatenate, empty
 from topology.store.bounds import Bounds
 from topology.store.contract import (
+    ChangeQuery,
     Choice,
     Commit,
     Compaction,
@@ -46,6 +48,7 @@ class MemoryStore:
         self._positions: dict[str, tuple[float, float]] = {}
         self._examples: dict[tuple[str, str, str], ExampleSummary] = {}
         self._payloads: dict[str, bytes] = {}
+        self._changes: dict[str, Change] = {}
 
     def commit(self, commit: Commit) -> None:
         """Adds all of it under one lock."""
@@ -58,6 +61,7 @@ class MemoryStore:
             for example in commit.examples:
                 self._examples[example.trace_id, example.service_id, example.operation] = example.summary()
                 self._payloads[example.trace_id] = example.payload
+            self._changes.update({change.uid: change for change in commit.changes})
 
     def _add(self, rollups: KeyedRollups) -> None:
         place = self._retention.tier(rollups.batch.window_s)
@@ -147,12 +151,23 @@ class MemoryStore:
                                    found.failed, found.span_count, self._payloads[trace_id])
         return None
 
+    def changes(self, query: ChangeQuery) -> list[Change]:
+        """The changes that match, newest first."""
+        with self._lock:
+            found = [change for change in self._changes.values() if query.admits(change)]
+        return sorted(found, key=lambda change: (-change.at_s, change.uid))[: query.limit]
+
     def compact(self, now_s: float) -> Compaction:
         """Moves, expires and trims."""
         with self._lock:
             moved = sum(self._move(place, now_s) for place in range(len(self._tiers) - 1))
             expired = self._expire(now_s)
-            return Compaction(moved, expired, self._forget_series(), self._trim(now_s))
+            return Compaction(moved, expired, self._forget_series(), self._trim(now_s), self._forget_changes(now_s))
+
+    def _forget_changes(self, now_s: float) -> int:
+        before, since_s = len(self._changes), now_s - self._retention.longest_s
+        self._changes = {uid: change for uid, change in self._changes.items() if change.at_s >= since_s}
+        return before - len(self._changes)
 
     def _move(self, place: int, now_s: float) -> int:
         tier, coarser = self._tiers[place], self._tiers[place + 1]

@@ -25,6 +25,11 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE examples (trace_id VARCHAR NOT NULL, service_id VARCHAR NOT NULL, operation VARCHAR NOT NULL,
         start_s DOUBLE NOT NULL, duration_ms DOUBLE NOT NULL, failed BOOLEAN NOT NULL, span_count INTEGER NOT NULL);
     """,
+    """
+    CREATE TABLE changes (uid VARCHAR PRIMARY KEY, at_s DOUBLE NOT NULL, kind VARCHAR NOT NULL, title VARCHAR NOT NULL,
+        source VARCHAR NOT NULL, service_id VARCHAR NOT NULL, version VARCHAR NOT NULL, author VARCHAR NOT NULL,
+        link VARCHAR NOT NULL, outcome VARCHAR NOT NULL, ended_s DOUBLE);
+    """,
 )
 
 
