@@ -20,8 +20,9 @@ class SeriesNumbers:
         self._numbers: dict[Row, int] = {}
         self._keys: dict[int, SeriesKey] = {}
         for number, kind, parts in rows:
-            self._numbers[kind, tuple(parts)] = number
             self._keys[number] = from_row(kind, parts)
+            # not the row itself: an older program wrote fewer fields
+            self._numbers[to_row(self._keys[number])] = number
         self._next = max(self._keys, default=-1) + 1
         self.forget_places()
 
