@@ -11,7 +11,7 @@ from typing import Any
 
 import collectors
 
-_SHARED = {"contract", "config"}
+_SHARED = {"contract", "config", "elastic"}
 _ALWAYS: Mapping[str, Mapping[str, str]] = {"otlp": {"kind": "otlp"}}
 
 

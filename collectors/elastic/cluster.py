@@ -1,0 +1,171 @@
+"""A cluster that is asked: what it is, searches, points in time, and what fields its indices have."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote
+
+from collectors.elastic.ceiling import Ceiling
+from collectors.elastic.connection import Connection
+from collectors.elastic.refusals import refusal
+from collectors.elastic.transport import OfficialClient, PlainJson, Reply, Transport
+from topology.errors import SourceUnavailable
+
+Flavour = Literal["elasticsearch", "opensearch"]
+OLDEST_FOR_CLIENT = (7, 14)
+"""From here on Elasticsearch says in every reply what it is, which the official client insists on."""
+_LENIENT = "ignore_unavailable=true&allow_no_indices=true"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What a server is. The version is (0, 0) where the login may not see it."""
+
+    flavour: Flavour
+    version: tuple[int, int]
+
+
+class Cluster:
+    """One cluster. Nothing is asked before it is needed. Thread-safe; nothing is ever written to the cluster.
+
+    Every method that asks raises SourceUnavailable in plain words; see collectors.elastic.refusals for the kinds that
+    can be told apart. Every request counts against the ceiling of the connection.
+    """
+
+    def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
+        self.connection = connection
+        self._ceiling = Ceiling(connection.max_queries, clock)
+        self._lock = threading.Lock()
+        self._plain: Transport = PlainJson(connection)
+        self._transport: Transport | None = None
+        self._product: Product | None = None
+        self._asked = 0
+        self._refused = 0
+
+    @property
+    def flavour(self) -> Flavour:
+        """What answers there; asked for once."""
+        return self.product().flavour
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Its major and minor version, (0, 0) where the login may not see it; asked for once."""
+        return self.product().version
+
+    def product(self) -> Product:
+        """What answers there, from `GET /`; where that is not allowed, from what a harmless search says of itself."""
+        if self._product is None:
+            told = self._counted(self._plain, "GET", "/")
+            if told.status == 401:
+                raise refusal(told.status, told.body)
+            found = _told(told) if told.status == 200 else self._shown()
+            self._transport = self._way(found)
+            self._product = found
+        return self._product
+
+    def _shown(self) -> Product:
+        """401 and 403 come without the name of the product, so they decide nothing."""
+        shown = self._counted(self._plain, "POST", "/_search", {"size": 0, "track_total_hits": False})
+        if shown.status != 200:
+            raise refusal(shown.status, shown.body)
+        return Product("elasticsearch" if shown.genuine else "opensearch", (0, 0))
+
+    def _way(self, product: Product) -> Transport:
+        if product.flavour == "opensearch" or (0, 0) < product.version < OLDEST_FOR_CLIENT:
+            return self._plain
+        return OfficialClient(self.connection)
+
+    def search(self, index: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The reply to a search of `index` (names and patterns, separated by commas); a body with a `pit` names its
+        indices itself. Indices that are missing are left out. A reply may be only a part: see refusals.shortfall."""
+        target = "/_search" if "pit" in body else f"/{_path(index)}/_search?{_LENIENT}"
+        return self._ask("POST", target, body)
+
+    def open_point(self, index: str, keep_alive_s: float) -> str:
+        """The id of a point in time: pages read by it are of one state. NoSuchIndex when nothing matches."""
+        keep = f"keep_alive={max(1, int(keep_alive_s))}s"
+        if self.flavour == "opensearch":
+            found = self._ask("POST", f"/{_path(index)}/_search/point_in_time?{keep}&{_LENIENT}")
+            return str(found["pit_id"])
+        return str(self._ask("POST", f"/{_path(index)}/_pit?{keep}&ignore_unavailable=true")["id"])
+
+    def close_point(self, point: str) -> None:
+        """Lets the cluster forget a point in time; it forgets by itself what cannot be closed."""
+        with suppress(SourceUnavailable):
+            if self.flavour == "opensearch":
+                self._ask("DELETE", "/_search/point_in_time", {"pit_id": [point]})
+            else:
+                self._ask("DELETE", "/_pit", {"id": point})
+
+    def tie_breaker(self) -> Sequence[Mapping[str, Any]]:
+        """What a sort ends with, so that no two documents of a point in time are equal."""
+        if self.flavour == "opensearch" and self.version < (3, 0):
+            return ({"_index": "asc"}, {"_seq_no": "asc"})
+        return ({"_shard_doc": "asc"},)
+
+    def field_caps(self, index: str, fields: Sequence[str]) -> dict[str, Any]:
+        """The types of `fields` (names and patterns) in the indices, as the field capabilities API tells them."""
+        names = quote(",".join(fields), safe=",*")
+        return self._ask("GET", f"/{_path(index)}/_field_caps?fields={names}&{_LENIENT}")
+
+    def left(self) -> int:
+        """How many queries may be made before the ceiling of this minute."""
+        return self._ceiling.left()
+
+    def counters(self) -> Mapping[str, float]:
+        """The requests made since the start, and how many of them were refused or not answered."""
+        return {"queries": float(self._asked), "queries_failed": float(self._refused)}
+
+    def close(self) -> None:
+        """Ends all connections."""
+        self._plain.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        self.product()
+        assert self._transport is not None
+        reply = self._counted(self._transport, method, target, body)
+        if reply.status >= 300:
+            raise refusal(reply.status, reply.body)
+        if not isinstance(reply.body, dict):
+            raise SourceUnavailable("what answers there is neither Elasticsearch nor OpenSearch")
+        return reply.body
+
+    def _counted(
+        self, transport: Transport, method: str, target: str, body: Mapping[str, Any] | None = None
+    ) -> Reply:
+        self._ceiling.pass_one()
+        failed = True
+        try:
+            reply = transport.ask(method, target, body)
+            failed = reply.status >= 300
+        finally:
+            with self._lock:
+                self._asked += 1
+                self._refused += failed
+        return reply
+
+
+def connect(connection: Connection, clock: Callable[[], float]) -> Cluster:
+    """The cluster at these hosts; it is first asked when something is wanted of it. `clock` gives epoch seconds."""
+    return Cluster(connection, clock)
+
+
+def _told(reply: Reply) -> Product:
+    body = reply.body if isinstance(reply.body, dict) else {}
+    version = body["version"] if isinstance(body.get("version"), dict) else {}
+    number = re.match(r"(\d+)\.(\d+)", str(version.get("number", "")))
+    if number is None:
+        raise SourceUnavailable("what answers there is neither Elasticsearch nor OpenSearch")
+    flavour: Flavour = "opensearch" if version.get("distribution") == "opensearch" else "elasticsearch"
+    return Product(flavour, (int(number[1]), int(number[2])))
+
+
+def _path(index: str) -> str:
+    return quote(index, safe=",*-.")

@@ -1,0 +1,131 @@
+"""Two ways to send one request: by the official client, and as plain JSON for servers which that client refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import elastic_transport
+from elastic_transport import ConnectionTimeout, NodeConfig, SerializationError, TlsError, TransportError
+from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+from elasticsearch.serializer import OrjsonSerializer
+
+from collectors.elastic.connection import Connection
+from topology.errors import SourceUnavailable
+
+JSON = "application/json"
+CONNECTIONS_PER_HOST = 4
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The status, the decoded body, and whether the server says of itself that it is Elasticsearch."""
+
+    status: int
+    body: Any
+    genuine: bool
+
+
+class Transport(Protocol):
+    """Sends requests to one of the hosts. Thread-safe."""
+
+    def ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Reply:
+        """The reply, whatever its status; SourceUnavailable when there was none, or none in JSON."""
+        ...
+
+    def close(self) -> None:
+        """Ends all connections."""
+        ...
+
+
+class PlainJson:
+    """Understood by every server; nothing is checked."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._timeout_s = connection.timeout_s
+        self._transport = _Quiet(
+            _nodes(connection), max_retries=len(connection.hosts), retry_on_status=(), meta_header=False,
+            serializers={JSON: OrjsonSerializer()},
+        )
+
+    def ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Reply:
+        """See Transport."""
+        headers = {"accept": JSON} if body is None else {"accept": JSON, "content-type": JSON}
+        try:
+            meta, answer = self._transport.perform_request(method, target, headers=headers, body=body)
+        except TransportError as error:
+            raise silence(error, self._timeout_s) from None
+        return Reply(meta.status, answer, _genuine(meta))
+
+    def close(self) -> None:
+        """See Transport."""
+        self._transport.close()
+
+
+class OfficialClient:
+    """The client of Elastic, which negotiates the version of the interface and refuses every other product."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._timeout_s = connection.timeout_s
+        serializer = OrjsonSerializer()
+        self._client = Elasticsearch(
+            _nodes(connection), transport_class=_Quiet, max_retries=len(connection.hosts), retry_on_status=(),
+            serializers={JSON: serializer, "application/vnd.elasticsearch+json": serializer},
+        )
+
+    def ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Reply:
+        """See Transport."""
+        headers = {"accept": JSON} if body is None else {"accept": JSON, "content-type": JSON}
+        try:
+            reply = self._client.perform_request(method, target, headers=headers, body=body)
+        except UnsupportedProductError:
+            raise SourceUnavailable("what answers there is not Elasticsearch") from None
+        except ApiError as error:
+            return Reply(error.meta.status, error.body, _genuine(error.meta))
+        except TransportError as error:
+            raise silence(error, self._timeout_s) from None
+        return Reply(reply.meta.status, reply.body, _genuine(reply.meta))
+
+    def close(self) -> None:
+        """See Transport."""
+        self._client.close()
+
+
+class _Quiet(elastic_transport.Transport):
+    """Without what servers warn about in every reply (security that is off), which the client would warn of again."""
+
+    def perform_request(self, *arguments: Any, **named: Any) -> Any:
+        reply = super().perform_request(*arguments, **named)
+        reply.meta.headers.pop("warning", None)
+        return reply
+
+
+def silence(error: TransportError, timeout_s: float) -> SourceUnavailable:
+    """Why there was no reply, without what a reply or a request may have held."""
+    if isinstance(error, ConnectionTimeout):
+        return SourceUnavailable(f"no answer within {timeout_s:g} s")
+    if isinstance(error, TlsError):
+        return SourceUnavailable("no secure connection: the server's certificate is not trusted, or it speaks no TLS")
+    if isinstance(error, SerializationError):
+        return SourceUnavailable("what answers there speaks no JSON")
+    return SourceUnavailable("cannot be reached: no connection to any of its hosts")
+
+
+def _genuine(meta: Any) -> bool:
+    return bool(meta.headers.get("x-elastic-product") == "Elasticsearch")
+
+
+def _nodes(connection: Connection) -> list[NodeConfig]:
+    return [_node(url, connection) for url in connection.hosts]
+
+
+def _node(url: str, connection: Connection) -> NodeConfig:
+    parts = urlsplit(url)
+    return NodeConfig(
+        parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme], path_prefix=parts.path.rstrip("/"),
+        headers=connection.authorization(), connections_per_node=CONNECTIONS_PER_HOST,
+        request_timeout=connection.timeout_s, ca_certs=str(connection.ca) if connection.ca else None,
+    )
