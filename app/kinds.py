@@ -11,7 +11,7 @@ from typing import Any
 
 import collectors
 
-_SHARED = {"contract", "config", "elastic"}
+_SHARED = {"contract", "config", "elastic", "receiving"}
 _ALWAYS: Mapping[str, Mapping[str, str]] = {"otlp": {"kind": "otlp"}}
 
 

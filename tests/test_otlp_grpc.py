@@ -34,9 +34,9 @@ from otlp_senders import send_logs, send_metrics, send_spans
 
 from collectors.config import Secret
 from collectors.contract import Signal
-from collectors.otlp.config import Tls
 from collectors.otlp.grpc_server import METHODS
 from collectors.otlp.receiver import OtlpReceiver
+from collectors.receiving.tls import Tls
 from topology.errors import ConfigurationError, Overloaded, StoreFull
 
 TRACES, LOGS, METRICS = METHODS

@@ -26,8 +26,9 @@ from otlp_senders import send_logs, send_metrics, send_spans
 
 from collectors.config import Address, Secret
 from collectors.contract import Signal
-from collectors.otlp.config import Config, Tls
+from collectors.otlp.config import Config
 from collectors.otlp.receiver import OtlpReceiver
+from collectors.receiving.tls import Tls
 from topology.errors import ConfigurationError, Overloaded, StoreFull
 
 PROTOBUF = "application/x-protobuf"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.otlp.inflate import gunzip, plain
-from collectors.otlp.refusal import TooLarge
+from collectors.receiving.refusal import TooLarge
 from topology.errors import MalformedInput
 
 repeated = st.builds(lambda piece, times: piece * times, st.binary(max_size=4), st.integers(0, 2000))

@@ -12,11 +12,11 @@ from otlp_recording import Recorder, listening, post, raw
 
 from collectors.contract import Signal
 from collectors.otlp.bodies import LARGEST_BYTES, Bodies
-from collectors.otlp.budget import Budget
 from collectors.otlp.grpc_polling import poll_directly
 from collectors.otlp.reception import Reception
-from collectors.otlp.traffic import Traffic
 from collectors.otlp.turns import Turns
+from collectors.receiving.budget import Budget
+from collectors.receiving.traffic import Traffic
 from topology.errors import MalformedInput
 
 THREADS = 8

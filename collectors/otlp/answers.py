@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from collectors.contract import Receipt, Signal
-from collectors.otlp.refusal import Refusal
+from collectors.receiving.refusal import Refusal
 
 MAX_MESSAGE_CHARS = 1000
 """Keeps every answer far below the 4 MiB a server may answer (OTLP 1.11)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,40 +9,14 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-from collectors.config import Address, Duration, Matching, Range, ReadableFile, Secret, Size
+from collectors.config import Address, Duration, Matching, Range, Secret, Size
+from collectors.receiving.tls import Tls
 
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
 
 Name = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """PEM files of the receiver. With `client_ca`, senders must show a certificate signed by it."""
-
-    certificate: ReadableFile
-    key: ReadableFile
-    client_ca: ReadableFile | None = None
-
-    def check(self) -> Iterator[tuple[str, str, str]]:
-        """The files are what they are named after, and the key is that of the certificate."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        try:
-            # an empty password, so that nobody is asked for one on a terminal
-            context.load_cert_chain(self.certificate, self.key, password="")
-        except OSError as error:
-            yield "certificate", "a certificate in PEM, and its own key without a password", _reason(error)
-        try:
-            if self.client_ca is not None:
-                context.load_verify_locations(self.client_ca)
-        except OSError as error:
-            yield "client_ca", "certificates in PEM", _reason(error)
-
-
-def _reason(error: OSError) -> str:
-    return str(getattr(error, "reason", None) or "nothing of that kind").lower().replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)

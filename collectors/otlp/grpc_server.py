@@ -13,12 +13,13 @@ from functools import partial
 import grpc
 
 from collectors.contract import Signal
-from collectors.otlp import answers, tls
+from collectors.otlp import answers
 from collectors.otlp.config import Config
 from collectors.otlp.inflate import plain
-from collectors.otlp.reception import Reception
-from collectors.otlp.refusal import UNAUTHENTICATED, Refusal
+from collectors.otlp.reception import UNAUTHENTICATED, Reception
 from collectors.otlp.turns import Turns
+from collectors.receiving import tls
+from collectors.receiving.refusal import Refusal
 from topology.errors import ConfigurationError, Fault
 
 _SERVICE = "/opentelemetry.proto.collector."

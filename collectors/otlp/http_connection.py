@@ -16,9 +16,9 @@ import httptools
 from collectors.contract import Receipt
 from collectors.otlp import answers, http_rules
 from collectors.otlp.bodies import Bodies
-from collectors.otlp.budget import Hold
 from collectors.otlp.http_rules import Head
-from collectors.otlp.refusal import Refusal
+from collectors.receiving.budget import Hold
+from collectors.receiving.refusal import Refusal
 from topology.errors import Overloaded
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from google.rpc import code_pb2
 
 from collectors.contract import Signal
 from collectors.otlp import answers
-from collectors.otlp.refusal import UNAUTHENTICATED, Refusal
+from collectors.otlp.reception import UNAUTHENTICATED
+from collectors.receiving.refusal import Refusal
 
 PROTOBUF = b"application/x-protobuf"
 JSON = b"application/json"

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 import uvloop
 
 from collectors.contract import Intake, Receipt, Signal
-from collectors.otlp import http_rules, tls
+from collectors.otlp import http_rules
 from collectors.otlp.bodies import Bodies
 from collectors.otlp.config import Config
 from collectors.otlp.http_connection import HttpConnection, Request
@@ -21,6 +21,7 @@ from collectors.otlp.http_rules import Head, ResponseWriter
 from collectors.otlp.inflate import gunzip
 from collectors.otlp.json_request import read_json
 from collectors.otlp.reception import Reception
+from collectors.receiving import tls
 from topology.errors import ConfigurationError, Fault, Overloaded
 
 INLINE_SPANS_BYTES = 2 * 1024 * 1024

@@ -6,7 +6,7 @@ import zlib
 
 import deflate
 
-from collectors.otlp.refusal import TooLarge
+from collectors.receiving.refusal import TooLarge
 from topology.errors import MalformedInput
 
 GZIP_MAGIC = b"\x1f\x8b"

@@ -10,12 +10,12 @@ from typing import Any
 
 from collectors.contract import Intake
 from collectors.otlp.allocation import reuse_freed_memory
-from collectors.otlp.budget import Budget
 from collectors.otlp.config import Config
 from collectors.otlp.grpc_server import GrpcServer
 from collectors.otlp.http_server import HttpServer
 from collectors.otlp.reception import Reception
-from collectors.otlp.traffic import Traffic
+from collectors.receiving.budget import Budget
+from collectors.receiving.traffic import Traffic
 from topology.errors import ConfigurationError
 
 GRACE_S = 1.0

@@ -5,13 +5,20 @@ from __future__ import annotations
 import hmac
 import logging
 
+from google.rpc import code_pb2
+
 from collectors.config import Secret
 from collectors.contract import Body, Intake, Receipt, Signal
-from collectors.otlp.budget import Budget, Hold
-from collectors.otlp.refusal import Refusal, refusal_of
-from collectors.otlp.traffic import Traffic
+from collectors.receiving.budget import Budget, Hold
+from collectors.receiving.refusal import Refusal, refusal_of
+from collectors.receiving.traffic import Traffic
 
 logger = logging.getLogger(__name__)
+
+UNAUTHENTICATED = Refusal(
+    code_pb2.UNAUTHENTICATED, 401, "a bearer token is required", "unauthenticated",
+    headers=(("www-authenticate", 'Bearer realm="otlp"'),),
+)
 
 
 class Reception:

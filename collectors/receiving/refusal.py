@@ -44,9 +44,3 @@ def refusal_of(error: Exception) -> Refusal:
     if isinstance(error, (StoreError, OSError)):
         return Refusal(code_pb2.UNAVAILABLE, 503, f"cannot be stored now: {error}", "unstored", STORE_RETRY_AFTER_S)
     return Refusal(code_pb2.INTERNAL, 500, "internal error", "failed")
-
-
-UNAUTHENTICATED = Refusal(
-    code_pb2.UNAUTHENTICATED, 401, "a bearer token is required", "unauthenticated",
-    headers=(("www-authenticate", 'Bearer realm="otlp"'),),
-)

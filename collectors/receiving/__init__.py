@@ -1,0 +1,1 @@
+"""What every receiver needs: bytes in flight, counters, refusals, certificates."""
