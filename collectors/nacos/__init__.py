@@ -1,0 +1,1 @@
+"""Nacos, asked: which instances are registered, and how they are."""
