@@ -12,7 +12,8 @@ from otlp_recording import sample
 
 from collectors.contract import Signal
 from collectors.otlp.json_request import read_json
-from collectors.otlp.logs import MAX_BODY_CHARS, WINDOW_S, LogBatch, level_of, read_logs
+from collectors.levels import level_of
+from collectors.otlp.logs import MAX_BODY_CHARS, WINDOW_S, LogBatch, read_logs
 from topology.errors import MalformedInput
 from topology.model import LogKey, Service
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
+from collectors.levels import ERRORS, level_of
 from collectors.otlp.resources import identify as identify_resource
 from collectors.otlp.values import NANOS, moment, parse, text, texts
 from topology.masking import mask as mask_text
@@ -20,17 +21,6 @@ KEPT_LINES = 100
 MAX_BODY_CHARS = 2000
 MARGIN_CHARS = 512
 """Masked beyond what is kept, so that a number across the cut is whole when it is looked at."""
-
-LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
-ERRORS = frozenset(("error", "fatal"))
-_LEVEL_OF_WORD: Mapping[str, str] = {
-    **dict.fromkeys(("trace", "verbose", "finest", "finer", "silly"), "trace"),
-    **dict.fromkeys(("debug", "fine", "config"), "debug"),
-    **dict.fromkeys(("info", "information", "informational", "notice", "log"), "info"),
-    **dict.fromkeys(("warn", "warning"), "warn"),
-    **dict.fromkeys(("error", "err", "severe"), "error"),
-    **dict.fromkeys(("fatal", "critical", "crit", "alert", "emergency", "emerg", "panic"), "fatal"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +92,6 @@ def read_logs(
         for nanos, _, record, sender in sorted(reader.newest, key=lambda line: line[:2], reverse=True)
     ]
     return LogBatch(reader.counts, errors, reader.seen)
-
-
-def level_of(number: int, word: str) -> str:
-    """The level of a severity: by number (data model: four to a level), else by text, else info."""
-    if 1 <= number <= 24:
-        return LEVELS[(number - 1) // 4]
-    return _LEVEL_OF_WORD.get(word.strip().lower().rstrip("0123456789"), "info")
 
 
 def _line(nanos: int, record: LogRecord, sender: Resource, mask: Callable[[str], str]) -> LogLine:

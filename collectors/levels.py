@@ -1,0 +1,29 @@
+"""The levels of log lines, and the words and numbers by which they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
+ERRORS = frozenset(("error", "fatal"))
+FIRST_ERROR = 17
+"""The lowest severity number of an error (OpenTelemetry's log data model: four numbers to a level)."""
+WORDS: Mapping[str, Sequence[str]] = {
+    "trace": ("trace", "verbose", "finest", "finer", "silly"),
+    "debug": ("debug", "fine", "config"),
+    "info": ("info", "information", "informational", "notice", "log"),
+    "warn": ("warn", "warning"),
+    "error": ("error", "err", "severe"),
+    "fatal": ("fatal", "critical", "crit", "alert", "emergency", "emerg", "panic"),
+}
+_OF_WORD: Mapping[str, str] = {word: level for level, words in WORDS.items() for word in words}
+_OF_TENS: Mapping[str, str] = {str(10 * n): level for n, level in enumerate(LEVELS, 1)}
+"""As bunyan and pino write them."""
+
+
+def level_of(number: int, word: str) -> str:
+    """The level of a severity: by number (data model: four to a level), else by text, else info."""
+    if 1 <= number <= 24:
+        return LEVELS[(number - 1) // 4]
+    plain = word.strip().lower()
+    return _OF_TENS.get(plain) or _OF_WORD.get(plain.rstrip("0123456789"), "info")
