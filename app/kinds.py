@@ -11,7 +11,7 @@ from typing import Any
 
 import collectors
 
-_SHARED = {"contract", "config", "elastic", "receiving", "levels"}
+_SHARED = {"contract", "config", "elastic", "receiving", "log_records"}
 _ALWAYS: Mapping[str, Mapping[str, str]] = {"otlp": {"kind": "otlp"}}
 
 

@@ -78,13 +78,14 @@ class Reading:
 class Pulled:
     """What a puller brings: counts, changes that happened, spans (uncompressed `ExportTraceServiceRequest`s), and the
     registered instances as they are now (None: it knows of none). `faults` are troubles that did not keep it from
-    answering, for the page of sources."""
+    answering, for the page of sources. `lines` are the newest error lines of these minutes, masked and few."""
 
     readings: Sequence[Reading] = ()
     spans: Sequence[bytes] = ()
     changes: Sequence[Change] = ()
     instances: Sequence[Instance] | None = None
     faults: Sequence[str] = ()
+    lines: Sequence[FoundLine] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from otlp_recording import sample
 
 from collectors.contract import Signal
+from collectors.log_records import MAX_BODY_CHARS, level_of
 from collectors.otlp.json_request import read_json
-from collectors.levels import level_of
-from collectors.otlp.logs import MAX_BODY_CHARS, WINDOW_S, LogBatch, read_logs
+from collectors.otlp.logs import WINDOW_S, LogBatch, read_logs
 from topology.errors import MalformedInput
 from topology.model import LogKey, Service
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from collectors.levels import ERRORS, level_of
+from collectors.log_records import ERRORS, level_of, masked_body
 from collectors.otlp.resources import identify as identify_resource
 from collectors.otlp.values import NANOS, moment, parse, text, texts
 from topology.masking import mask as mask_text
@@ -18,9 +18,6 @@ from topology.model import LogKey, Resource, Service
 
 WINDOW_S = 10
 KEPT_LINES = 100
-MAX_BODY_CHARS = 2000
-MARGIN_CHARS = 512
-"""Masked beyond what is kept, so that a number across the cut is whole when it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +92,10 @@ def read_logs(
 
 
 def _line(nanos: int, record: LogRecord, sender: Resource, mask: Callable[[str], str]) -> LogLine:
-    masked = mask(_beginning(_words(record)))
     return LogLine(
         nanos / NANOS, sender.service, level_of(record.severity_number, record.severity_text),
-        masked if len(masked) <= MAX_BODY_CHARS else masked[: MAX_BODY_CHARS - 1] + "…",
-        record.trace_id.hex(), record.span_id.hex(), sender.instance,
+        masked_body(_words(record), mask), record.trace_id.hex(), record.span_id.hex(), sender.instance,
     )
-
-
-def _beginning(whole: str) -> str:
-    """As much of a text as is looked at; a number that the cut would leave in half, and unrecognisable, goes."""
-    if len(whole) <= MAX_BODY_CHARS + MARGIN_CHARS:
-        return whole
-    return whole[: MAX_BODY_CHARS + MARGIN_CHARS].rstrip("0123456789 -")
 
 
 def _words(record: LogRecord) -> str:

@@ -1,9 +1,12 @@
-"""The levels of log lines, and the words and numbers by which they are sent."""
+"""What log records have in common whoever sends them: levels, and bodies that are masked before they are cut."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+MAX_BODY_CHARS = 2000
+MARGIN_CHARS = 512
+"""Masked beyond what is kept, so that a number across the cut is whole when it is looked at."""
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 ERRORS = frozenset(("error", "fatal"))
 FIRST_ERROR = 17
@@ -27,3 +30,16 @@ def level_of(number: int, word: str) -> str:
         return LEVELS[(number - 1) // 4]
     plain = word.strip().lower()
     return _OF_TENS.get(plain) or _OF_WORD.get(plain.rstrip("0123456789"), "info")
+
+
+def masked_body(whole: str, mask: Callable[[str], str]) -> str:
+    """The beginning of a text, masked; what was cut off ends in an ellipsis."""
+    masked = mask(_beginning(whole))
+    return masked if len(masked) <= MAX_BODY_CHARS else masked[: MAX_BODY_CHARS - 1] + "…"
+
+
+def _beginning(whole: str) -> str:
+    """As much of a text as is looked at; a number that the cut would leave in half, and unrecognisable, goes."""
+    if len(whole) <= MAX_BODY_CHARS + MARGIN_CHARS:
+        return whole
+    return whole[: MAX_BODY_CHARS + MARGIN_CHARS].rstrip("0123456789 -")
