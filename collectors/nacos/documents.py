@@ -102,7 +102,7 @@ def _hosts(listed: Any, cluster: str) -> Iterator[Host]:
     for raw in listed if isinstance(listed, Sequence) else ():
         if isinstance(raw, Mapping) and isinstance(raw.get("ip"), str):
             yield Host(
-                raw["ip"], int(_number(raw.get("port"), 0)), str(raw.get("clusterName") or cluster),
+                raw["ip"], _port(raw.get("port")), str(raw.get("clusterName") or cluster),
                 bool(raw.get("healthy", raw.get("valid", True))), bool(raw.get("enabled", True)),
                 float(_number(raw.get("weight"), 1)), _metadata(raw.get("metadata")),
             )  # fmt: skip
@@ -119,6 +119,10 @@ def _mapping(raw: Any) -> Mapping[str, Any]:
     if not isinstance(raw, Mapping):
         raise NotThere("it answers with something else")
     return raw
+
+
+def _port(raw: Any) -> int:
+    return raw if isinstance(raw, int) and 0 <= raw <= 65535 else 0
 
 
 def _number(raw: Any, otherwise: float) -> Any:

@@ -108,7 +108,7 @@ class Reading:
             new = [listed for listed in page if listed[0] not in seen]
             seen.update(key for key, _ in new)
             yield new
-            if number and (not new or len(page) < self._config.page_size):
+            if (number and len(page) < self._config.page_size) or (number > 1 and not new):
                 return
             number += 1
 

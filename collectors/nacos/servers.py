@@ -34,7 +34,8 @@ class Servers:
     def __init__(self, config: Config, clock: Callable[[], float]) -> None:
         self._urls = [_base(url) for url in (config.url, *config.other_urls)]
         self._config, self._clock = config, clock
-        verify = config.tls.context() if config.tls else True
+        # no certificates are loaded for plain HTTP: redirects, which alone could need them, are not followed
+        verify = config.tls.context() if config.tls else any(url.startswith("https:") for url in self._urls)
         self._http = httpx.Client(timeout=config.timeout_s, verify=verify, follow_redirects=False, trust_env=False)
         self._token, self._renew_s, self._left = "", 0.0, 0
         self.counters = {"requests": 0.0, "logins": 0.0, "failovers": 0.0}
