@@ -193,7 +193,7 @@ def _rules(settings: Settings) -> Rules:
                           int(health.short_s), int(health.long_s), health.page_burn, health.ticket_burn,
                           health.min_bad_events)
     return Rules(objective, health.stale_after_s, health.leave_after_s, settings.layout.group_by, settings.environment,
-                 settings.demo, settings.pairing.horizon_s + SETTLES_S)
+                 settings.demo, settings.pairing.horizon_s + SETTLES_S, settings.changes.services)
 
 
 def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:

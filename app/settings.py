@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from app.catalogue import Entries
+from app.changes.naming import Rule as ChangeRule
 from app.kinds import Collector, default_collectors
-from collectors.config import Address, Duration, Folder, Matching, Range, ReadableFile, Size
+from collectors.config import Address, Duration, Folder, Matching, Range, ReadableFile, Secret, Size
 from topology.masking import Rule
 
 MIB = 1 << 20
@@ -216,6 +217,16 @@ class Objectives:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """Who may tell of changes, which services they are about, and when one counts as failed."""
+
+    token: Secret | None = None
+    per_minute: Annotated[int, Range(1, 100_000)] = 600
+    failed_within_s: Annotated[float, Duration(60, 7 * DAY_S)] = 3600.0
+    services: tuple[ChangeRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """How the map is divided into bands."""
 
@@ -259,6 +270,7 @@ class Settings:
     examples: Examples = Examples()
     health: Health = Health()
     slo: Objectives = Objectives()
+    changes: Changes = Changes()
     layout: Layout = Layout()
     catalogue: Entries = Entries()
     masking: Masking = Masking()

@@ -13,7 +13,9 @@ import networkx as nx
 import numpy as np
 import structlog
 
+from app.changes.book import ChangeBook
 from app.engine.answers import Answers
+from app.engine.changed import VERSIONS, Changed
 from app.engine.evidence import DAY_S, PERIOD_S, Budgets, Judged, events, slow_totals
 from app.engine.judging import Judging
 from app.engine.parts import Parts
@@ -26,6 +28,7 @@ from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Moment, Rules
 from app.examples import assemble
 from app.intake import CHECKPOINT, Harvest
 from app.slo.evaluator import Objectives, Told
+from topology.deployments import Deployments
 from topology.errors import Overloaded, StoreError
 from topology.graph import Window, graph
 from topology.members import Members
@@ -47,7 +50,7 @@ PAST_S = 15.0
 _log = structlog.get_logger("synoptic.engine")
 
 
-class Engine(Answers, Promised):
+class Engine(Answers, Promised, Changed):
     """Ticks in a thread of its own and answers questions from any other. See `app.views.Views`."""
 
     def __init__(self, parts: Parts, rules: Rules) -> None:
@@ -58,6 +61,7 @@ class Engine(Answers, Promised):
         self.presence = Presence()
         self.presence.load(parts.store.entities())
         self.placement = Placement(parts.store)
+        self.book, self._deployments = ChangeBook(parts.store, parts.mask), Deployments()
         self._sampling = Sampling()
         self._drawing = Drawing(rules, parts.house, self.presence, self.placement)
         self._threshold_us = int(rules.objective.latency_ms * 1000)
@@ -90,6 +94,7 @@ class Engine(Answers, Promised):
         self.parts.house.restore(checkpoints.get(ATTRIBUTES, b"{}"))
         self.placement.restore(checkpoints.get(PINNED, b"[]"))
         self.presence.restore_states(checkpoints.get(STATES, b"{}"))
+        self._load_changes(now_s, checkpoints.get(VERSIONS, b"{}"))
         recovered = self.parts.intake.recover(checkpoints.get(CHECKPOINT), checkpoints.get(LINES, b"[]"))
         rows = self._fill_ring(now_s)
         self._budgets.refresh(now_s)
@@ -178,6 +183,7 @@ class Engine(Answers, Promised):
             self._sampling.note(harvest.thresholds, self.members, now_s)
             self._uncommitted.append(harvest.batch)
             self._newest = harvest
+            self._note_versions(harvest.batch)
         if len(harvest.batch):
             self._budgets.add(harvest.batch)
 
@@ -224,6 +230,7 @@ class Engine(Answers, Promised):
             entities = self.presence.take_changes()
         if harvest is None:
             return
+        changes = self.book.take()
         batch = concatenate(batches) if batches else empty(10)
         rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
         checkpoints = {CHECKPOINT: harvest.checkpoint, ATTRIBUTES: self.parts.house.content(),
@@ -235,9 +242,11 @@ class Engine(Answers, Promised):
         try:
             self._settle(harvest)
             with self.parts.telemetry.commit_span():
-                self.parts.store.commit(Commit(rollups, entities, checkpoints, self._examples))
+                checkpoints[VERSIONS] = self._deployments.content()
+                self.parts.store.commit(Commit(rollups, entities, checkpoints, self._examples, changes))
         except (StoreError, Overloaded) as error:
             self.figures["commit_failures"] += 1
+            self.book.give_back(changes)
             self.presence.changed.update(entity.key for entity in entities)
             self.parts.objectives.unsaved()
             _log.error("not committed; tried again in ten seconds", why=str(error))
@@ -278,6 +287,7 @@ class Engine(Answers, Promised):
         if now_s - self._compacted_s >= COMPACT_EVERY_S:
             self._compacted_s = now_s
             self.parts.store.compact(now_s)
+            self._forget_changes(now_s)
         if now_s - self._refreshed_s >= REFRESH_EVERY_S and not self._uncommitted:
             self._refreshed_s = now_s
             self._budgets.refresh(now_s)
@@ -316,7 +326,7 @@ class Engine(Answers, Promised):
         return Moment(now_s, window_s, age_s, self._seq, live=True)
 
     def _draw(self, drawn: nx.DiGraph, members: Members, judging: Judging, moment: Moment) -> dict[str, Any]:
-        return self._drawing.snapshot(drawn, members, judging, moment, self.quality())
+        return self._drawing.snapshot(drawn, members, judging, moment, self.quality(), self.flags(moment.now_s))
 
     def live_totals(self, window_s: int) -> Totals:
         """The totals of the newest window of this length; call it with the lock held."""

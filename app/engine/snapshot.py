@@ -9,6 +9,7 @@ from typing import Any
 import networkx as nx
 
 from app.catalogue import Title
+from app.changes.naming import Rule as ChangeRule
 from app.engine.impact import impact
 from app.engine.judging import Judging, judge_all, why_of
 from app.engine.moments import rfc3339
@@ -29,6 +30,7 @@ QUIET_FIGURES: Mapping[str, Any] = {
     "p50_ms": None, "p95_ms": None, "p99_ms": None, "self_ms": None, "originated_ratio": None, "sampled": None,
     "zones": [], "instances_by_zone": {}, "sources": [],
 }
+NO_CHANGE: Mapping[str, Any] = {"change": None, "changed_at": None}
 QUIET_PATH: Mapping[str, Any] = {
     "calls": 0, "errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None, "sampled": None, "protocols": [],
     "sources": [], "client_p95_ms": None, "server_p95_ms": None, "cross_zone_calls": 0,
@@ -47,6 +49,7 @@ class Rules:
     demo: bool
     settles_after_s: float = 50.0
     """How long after a call its self time is known: the pairing horizon, a window, and what sending takes."""
+    change_rules: Sequence[ChangeRule] = ()
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,8 @@ class Drawing:
                            "latency_share": objective.latency_share}
 
     def snapshot(self, graph: nx.DiGraph, members: Members, judging: Judging, moment: Moment,
-                 quality: Mapping[str, int]) -> dict[str, Any]:
-        """The JSON of `GET /api/v1/graph` with the extras that the pages need."""
+                 quality: Mapping[str, int], flags: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON of `GET /api/v1/graph` with the extras that the pages need. `flags` are changes by node id."""
         self.judge(graph, members, judging, moment)
         felt = impact(graph)
         groups, layers = self._groups(graph), self._house.entries.layers
@@ -80,6 +83,8 @@ class Drawing:
         fixed = [Group(g["id"], g["lead"]) for g in groups if g["lead"] or g["id"] in configured]
         places = self._placement.place(graph, fixed, [x.id for x in layers], moment.now_s)
         nodes = [self._node(graph, n, places[n], felt, moment) for n in sorted(graph)]
+        for node in nodes:
+            node |= flags.get(node["id"], NO_CHANGE)
         edges = [self._edge(graph, a, b, felt, moment) for a, b in sorted(graph.edges)]
         return {
             "at": rfc3339(moment.now_s), "window_s": moment.window_s, "data_age_s": moment.data_age_s,
@@ -171,7 +176,7 @@ class Drawing:
             "budget_left": None if judgement.budget_left is None else round(judgement.budget_left, 4),
             "complete": True, "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "x": at[0], "y": at[1],
             "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins,
-            "change": None, "objective": self._objective,
+            "objective": self._objective,
         }
 
     def _edge(self, graph: nx.DiGraph, caller: str, callee: str, felt: Any, moment: Moment) -> dict[str, Any]:
