@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from collectors.nacos.config import Config
+from collectors.nacos.config import Config, Tls
 from collectors.nacos.documents import NotThere, token
 from topology.errors import SourceUnavailable
 
@@ -35,7 +35,8 @@ class Servers:
         self._urls = [_base(url) for url in (config.url, *config.other_urls)]
         self._config, self._clock = config, clock
         # no certificates are loaded for plain HTTP: redirects, which alone could need them, are not followed
-        verify = config.tls.context() if config.tls else any(url.startswith("https:") for url in self._urls)
+        https = any(url.startswith("https:") for url in self._urls)
+        verify = (config.tls or Tls()).context() if https else False
         self._http = httpx.Client(timeout=config.timeout_s, verify=verify, follow_redirects=False, trust_env=False)
         self._token, self._renew_s, self._left = "", 0.0, 0
         self.counters = {"requests": 0.0, "logins": 0.0, "failovers": 0.0}
