@@ -13,6 +13,8 @@ from typing import Any
 from topology.errors import SourceUnavailable
 
 MOST_CHARS = 200
+TOO_LARGE = "reply_too_large"
+"""The kind of error that stands for a reply which was not read to its end."""
 _NEEDS_KEYWORD = re.compile(r"fielddata=true on \[([^\]]+)\]")
 _LATER_S = 30.0
 
@@ -29,6 +31,10 @@ class NoSuchIndex(SourceUnavailable):
     """There is no index of that name."""
 
 
+class ReplyTooLarge(SourceUnavailable):
+    """A reply was larger than may be held in memory; fewer documents at once may pass."""
+
+
 def refusal(status: int, body: Any) -> SourceUnavailable:
     """The error that stands for a reply that is none of 2xx."""
     causes = [*_causes(body)]
@@ -38,6 +44,8 @@ def refusal(status: int, body: Any) -> SourceUnavailable:
         return SourceUnavailable("the login was refused (401): check username and password, or the API key")
     if status == 403:
         return SourceUnavailable(f"the login is known but may not do this (403): {said}")
+    if TOO_LARGE in kinds:
+        return ReplyTooLarge("a reply was larger than may be held in memory")
     if "search_context_missing_exception" in kinds:
         return PointExpired("the point in time that was being read has expired")
     if "too_many_buckets_exception" in kinds:
@@ -57,9 +65,10 @@ def _busy(status: int, kinds: set[str]) -> SourceUnavailable | None:
 
 def _unreadable(causes: list[tuple[str, str]]) -> SourceUnavailable | None:
     """Trouble of an index: a field that cannot be counted, or shards that are nowhere."""
+    fields = [field[1] for _, reason in causes if (field := _NEEDS_KEYWORD.search(reason))]
+    if fields:
+        return SourceUnavailable(f"the field {fields[0]} is text and cannot be counted: it has to be a keyword")
     for kind, reason in causes:
-        if field := _NEEDS_KEYWORD.search(reason):
-            return SourceUnavailable(f"the field {field[1]} is text and cannot be counted: it has to be a keyword")
         if kind.startswith("no_shard") or "missing shards" in reason or reason == "all shards failed":
             return SourceUnavailable("no shard of the index is available (its health is red)")
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -13,10 +14,13 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from elasticsearch.serializer import OrjsonSerializer
 
 from collectors.elastic.connection import Connection
+from collectors.elastic.refusals import TOO_LARGE
 from topology.errors import SourceUnavailable
 
 JSON = "application/json"
 CONNECTIONS_PER_HOST = 4
+MAX_REPLY_BYTES = 12 << 20
+"""Decoded, a reply takes about four times as much memory as it has bytes: all in all less than 64 MiB."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -41,13 +45,41 @@ class Transport(Protocol):
         ...
 
 
+class _Bounded(elastic_transport.Urllib3HttpNode):
+    """Reads no reply beyond MAX_REPLY_BYTES."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        self.pool: Any = _BoundedPool(self.pool)
+
+
+class _BoundedPool:
+    """A connection pool whose replies that are too large stand for an error of their own."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self.close = pool.close
+
+    def urlopen(self, *arguments: Any, **named: Any) -> Any:
+        """The reply with its whole body in `data`."""
+        reply = self._pool.urlopen(*arguments, preload_content=False, **named)
+        data = reply.read(MAX_REPLY_BYTES + 1)
+        if len(data) > MAX_REPLY_BYTES:
+            reply.close()
+            error = b'{"error": {"type": "%s"}}' % TOO_LARGE.encode()
+            return SimpleNamespace(status=413, headers={"content-type": JSON}, data=error)
+        reply.release_conn()
+        return SimpleNamespace(status=reply.status, headers=reply.headers, data=data)
+
+
 class PlainJson:
     """Understood by every server; nothing is checked."""
 
     def __init__(self, connection: Connection) -> None:
         self._timeout_s = connection.timeout_s
         self._transport = _Quiet(
-            _nodes(connection), max_retries=len(connection.hosts), retry_on_status=(), meta_header=False,
+            _nodes(connection), node_class=_Bounded, max_retries=len(connection.hosts), retry_on_status=(),
+            meta_header=False,
             serializers={JSON: OrjsonSerializer()},
         )
 
@@ -72,8 +104,8 @@ class OfficialClient:
         self._timeout_s = connection.timeout_s
         serializer = OrjsonSerializer()
         self._client = Elasticsearch(
-            _nodes(connection), transport_class=_Quiet, max_retries=len(connection.hosts), retry_on_status=(),
-            serializers={JSON: serializer, "application/vnd.elasticsearch+json": serializer},
+            _nodes(connection), transport_class=_Quiet, node_class=_Bounded, max_retries=len(connection.hosts),
+            retry_on_status=(), serializers={JSON: serializer, "application/vnd.elasticsearch+json": serializer},
         )
 
     def ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Reply:
