@@ -1,0 +1,113 @@
+"""Many small questions in few requests: aliases of one document, no more than the OAP takes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from collectors.skywalking.client import GraphQL, Refused
+from collectors.skywalking.config import Limits
+
+MOST_TOKENS = 14_500
+"""graphql-java takes no document of more than 15,000 tokens."""
+FEWEST_ALIASES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One alias: the query with its arguments, in which `$it` is this question's variable; its value."""
+
+    text: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the questions of a batch have in common: the GraphQL type of `$it`, the fields asked for of type `of`, how
+    many fields that are together with the query itself and how many tokens each adds to the document, and the
+    declarations and values of other variables."""
+
+    it: str
+    of: str
+    fields: str
+    complexity: int
+    tokens: int = 26
+    declared: str = ""
+    shared: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What stands in the place of an answer that there is not."""
+
+    reason: str
+
+
+class Batches:
+    """Asks questions in batches, a few at a time. A batch that is refused is asked again in halves, and later ones
+    are no bigger. Thread-safe."""
+
+    def __init__(self, oap: GraphQL, limits: Limits) -> None:
+        self._oap, self._complexity = oap, limits.complexity
+        self._threads = ThreadPoolExecutor(limits.at_once, "skywalking")
+        self._most = MOST_TOKENS
+        self._lock = threading.Lock()
+
+    def size(self, form: Form) -> int:
+        """How many questions of this form go into one request."""
+        return max(1, min(self._most, MOST_TOKENS // form.tokens, self._complexity // form.complexity))
+
+    def requests(self, form: Form, questions: int) -> int:
+        """How many requests that many questions take."""
+        return -(-questions // self.size(form))
+
+    def ask(self, form: Form, questions: Sequence[Question]) -> list[Any]:
+        """The answers in the order of the questions, Failed where there is none. SourceUnavailable when the OAP does
+        not answer at all."""
+        size = self.size(form)
+        parts = [questions[at : at + size] for at in range(0, len(questions), size)]
+        return [answer for answers in self._threads.map(lambda part: self._part(form, part), parts)
+                for answer in answers]
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _part(self, form: Form, questions: Sequence[Question]) -> list[Any]:
+        try:
+            answer = self._oap.ask(*_document(form, questions))
+        except Refused as refusal:
+            if len(questions) <= FEWEST_ALIASES:
+                return [Failed(str(refusal))] * len(questions)
+            return self._halves(form, questions)
+        return [_said(answer.data.get(f"a{at}"), answer.errors.get(f"a{at}", answer.errors.get("")))
+                for at in range(len(questions))]
+
+    def _halves(self, form: Form, questions: Sequence[Question]) -> list[Any]:
+        half = -(-len(questions) // 2)
+        with self._lock:
+            self._most = max(FEWEST_ALIASES, min(self._most, half))
+        first = self._part(form, questions[:half])
+        if all(isinstance(answer, Failed) for answer in first):
+            return first + [first[0]] * (len(questions) - half)
+        return first + self._part(form, questions[half:])
+
+
+def _said(data: Any, error: str | None) -> Any:
+    return Failed(error) if data is None and error is not None else data
+
+
+def _document(form: Form, questions: Sequence[Question]) -> tuple[str, dict[str, Any]]:
+    """One document; questions with the same value share its variable."""
+    names: dict[int, str] = {}
+    values: dict[str, Any] = dict(form.shared or {})
+    aliases = []
+    for at, question in enumerate(questions):
+        name = names.setdefault(id(question.value), f"v{len(names)}")
+        values[name] = question.value
+        aliases.append(f"a{at}:{question.text.replace('$it', '$' + name)}{{...f}}")
+    declared = " ".join([form.declared, *(f"${name}:{form.it}" for name in names.values())])
+    return f"query({declared}){{{' '.join(aliases)}}} fragment f on {form.of}{form.fields}", values
