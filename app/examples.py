@@ -22,7 +22,8 @@ from topology.spans import OFFSET, TRACE, SpanColumns
 from topology.store.contract import Example
 
 COMPLETE_AFTER_S = 12.0
-REMEMBERED_S = 40.0
+REMEMBERED_S = 28.0
+"""How much longer is known where its spans are."""
 MAX_WANTED = 64
 USUAL_SPAN_BYTES = 16 << 10
 MOST_AT_ONCE, MOST_SOUGHT, SOUGHT_EVERY_S = 3, 15, 6.0
@@ -49,10 +50,13 @@ class _Page:
 
 
 class ExampleBook:
-    """Remembers where recent spans are in the journal, and which traces are wanted. Bounded in bytes and count."""
+    """Remembers where recent spans are in the journal, and which traces are wanted. Bounded in bytes and count.
 
-    def __init__(self, chooser: Chooser, bytes_per_hour: int) -> None:
+    The spans of one trace may arrive `apart_s` later than they would when services send them themselves."""
+
+    def __init__(self, chooser: Chooser, bytes_per_hour: int, apart_s: float = 0.0) -> None:
         self._chooser, self._bytes_per_hour = chooser, bytes_per_hour
+        self._complete_after_s = COMPLETE_AFTER_S + apart_s
         self._pages: deque[_Page] = deque()
         self._wanted: dict[int, float] = {}
         self._found: deque[tuple[int, list[Place]]] = deque()
@@ -64,7 +68,7 @@ class ExampleBook:
         used, done = columns.used, 0
         for row in self._chooser.choose(columns.wide, resolved, used, now_s).tolist():
             if len(self._wanted) < MAX_WANTED:
-                self._wanted.setdefault(int(columns.wide[row, TRACE]), now_s + COMPLETE_AFTER_S)
+                self._wanted.setdefault(int(columns.wide[row, TRACE]), now_s + self._complete_after_s)
         while done < used:
             page = self._page(now_s)
             here = slice(page.used, min(page.used + used - done, PAGE_SPANS))
@@ -79,12 +83,15 @@ class ExampleBook:
         if self._pages and self._pages[-1].used < PAGE_SPANS:
             return self._pages[-1]
         page = None
-        while self._pages and (self._pages[0].newest_s < now_s - REMEMBERED_S or len(self._pages) >= MOST_PAGES):
+        while self._pages and (self._is_over(now_s) or len(self._pages) >= MOST_PAGES):
             page = self._pages.popleft()
         page = page or _Page()
         page.used = 0
         self._pages.append(page)
         return page
+
+    def _is_over(self, now_s: float) -> bool:
+        return self._pages[0].newest_s < now_s - self._complete_after_s - REMEMBERED_S
 
     def due(self, now_s: float) -> dict[int, list[Place]]:
         """Some of the traces that should be complete by now: where their spans are."""

@@ -1,4 +1,4 @@
-"""From acknowledged requests to deltas of rollups: journal, decode, pair, count. One lock, one order.
+"""From requests to deltas of rollups: journal, decode, pair, count. One lock, one order, one source.
 
 A checkpoint says up to which ticket the committed rollups reach and at what time they were taken. Pairing is
 deterministic in requests and arrival times, so after a crash it is brought back by reading the journal from
@@ -13,42 +13,48 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import cast
 
 import structlog
 
 from app.error_lines import ErrorLines
-from app.examples import ExampleBook, Place
+from app.examples import ExampleBook, assemble
+from app.remembered import Remembered
 from collectors.contract import Body, Receipt, Signal
 from collectors.otlp.config import Reading
 from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.logs import LogBatch, LogLine, read_logs
 from collectors.otlp.metrics import GaugeBatch, read_metrics
 from collectors.otlp.resources import Identify
+from collectors.otlp.thinning import without
 from topology.errors import MalformedInput, TablesFull
 from topology.journal import Journal, Record
 from topology.model import SeriesKey, Service
 from topology.pairing import Pairing
 from topology.rollup import RollupBatch, SeriesTable, concatenate, from_rows
 from topology.spans import SpanColumns
+from topology.store.contract import Example
 
 _log = structlog.get_logger("synoptic.intake")
-CHECKPOINT = "journal"
+CHECKPOINT, LINES = "journal", "error_lines"
+OTLP = "otlp"
 NANOS = 1_000_000_000
-COUNTERS = ("log_lines", "late_log_lines", "gauges", "metric_points_dropped", "refused_requests", "replayed")
+COUNTERS = ("log_lines", "late_log_lines", "gauges", "metric_points_dropped", "refused_requests", "replayed",
+            "read_again")
 
 
 @dataclass(frozen=True)
 class Harvest:
-    """Deltas since the last harvest, the checkpoint that is true once they are committed, and what spans said of
-    sampling (`Naming.thresholds`)."""
+    """Deltas since the last harvest, the checkpoint that is true once they are committed, what spans said of sampling
+    (`Naming.thresholds`), and which were read (the checkpoints of `Remembered`)."""
 
     batch: RollupBatch
     checkpoint: bytes
     keep_from: int
     counted: int
     thresholds: Mapping[Service, int]
+    read: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Checkpoint:
 
 @dataclass
 class Parts:
-    """What the intake is made of."""
+    """What the intake of a source is made of; `remembered` where it is asked and so tells the same spans again."""
 
     decoder: SpanDecoder
     pairing: Pairing
@@ -86,10 +92,12 @@ class Parts:
     horizon_s: float
     late_limit_s: float
     clock_ns: Callable[[], int] = time.time_ns
+    source: str = OTLP
+    remembered: Remembered | None = None
 
 
 class OtlpIntake:
-    """The Intake behind the OTLP receiver. Thread-safe; `take` holds one lock for the time of one request."""
+    """The Intake behind one source. Thread-safe; `take` holds one lock for the time of one request."""
 
     def __init__(self, parts: Parts) -> None:
         self._p = parts
@@ -116,6 +124,28 @@ class OtlpIntake:
             rejected = self._count(signal, decoded, now_ns, ticket)
             self._note(ticket, now_ns)
         return Receipt(ticket, rejected, "spans without a valid trace or span id" if rejected else "")
+
+    def take_pulled(self, body: bytes) -> Receipt:
+        """The same for spans that were asked for: those that were read before are left out, of the journal too."""
+        with self._lock:
+            fresh = self._unread(body)
+            return self.take(Signal.TRACES, fresh) if fresh else Receipt(self._counted)
+
+    def _unread(self, body: bytes) -> bytes:
+        remembered = self._p.remembered
+        if remembered is None:
+            return body
+        known = remembered.known(self._decode_spans(body))
+        self.counts["read_again"] += int(known.sum())
+        if known.all():
+            return b""
+        return without(body, known.tolist()) if known.any() else body
+
+    def read(self) -> None:
+        """The source was read as far as it was asked, see `Remembered.read`."""
+        with self._lock:
+            if self._p.remembered is not None:
+                self._p.remembered.read(self._now_ns() / NANOS)
 
     def settle(self, ticket: int) -> None:
         """Waits until the journal up to `ticket` is safe."""
@@ -170,6 +200,8 @@ class OtlpIntake:
 
     def _count_spans(self, columns, now_ns: int, ticket: int) -> int:  # type: ignore[no-untyped-def]
         pairing = self._p.pairing
+        if self._p.remembered is not None:
+            self._p.remembered.add(columns)
         invalid = pairing.invalid
         pairing.take(columns, now_ns)
         self._p.examples.note(columns, pairing.naming.resolved, ticket, now_ns / NANOS)
@@ -181,7 +213,7 @@ class OtlpIntake:
             if start_s < oldest_s:
                 self.counts["late_log_lines"] += lines
                 continue
-            self._rows.append((start_s, key, [lines, 0, 0, 0, 0, 0, lines]))
+            self._rows.append((start_s, self._own(key), [lines, 0, 0, 0, 0, 0, lines]))
             self.newest_s = max(self.newest_s, start_s)
 
     def _count_gauges(self, batch: GaugeBatch, oldest_s: float) -> None:
@@ -192,7 +224,10 @@ class OtlpIntake:
                 self.counts["metric_points_dropped"] += 1
                 continue
             row = [1, 0, 0, 0, gauge.value * 1e6, 0, 1]
-            self._rows.append((gauge.start_s, gauge.key, row))
+            self._rows.append((gauge.start_s, self._own(gauge.key), row))
+
+    def _own(self, key: SeriesKey) -> SeriesKey:
+        return key if key.source == self._p.source else replace(key, source=self._p.source)
 
     def harvest(self) -> Harvest:
         """Everything counted since the last harvest."""
@@ -205,7 +240,15 @@ class OtlpIntake:
                 rows = ((start_s, number(key), counts, dict[int, float]()) for start_s, key, counts in self._rows)
                 batch = concatenate([batch, from_rows(batch.window_s, rows)])
                 self._rows = []
-            return Harvest(batch, *self._checkpoint(now_ns), self._p.pairing.naming.thresholds())
+            read = self._p.remembered.contents() if self._p.remembered is not None else {}
+            return Harvest(batch, *self._checkpoint(now_ns), self._p.pairing.naming.thresholds(), read)
+
+    def committed(self, harvest: Harvest) -> None:
+        """What was harvested is stored: the journal gives up what is no longer needed."""
+        if self._p.remembered is not None:
+            with self._lock:
+                self._p.remembered.saved(harvest.read)
+        self._p.journal.drop(harvest.keep_from)
 
     def _checkpoint(self, now_ns: int) -> tuple[bytes, int, int]:
         since = now_ns - int(2 * self._p.horizon_s * NANOS) - 2 * NANOS
@@ -217,11 +260,13 @@ class OtlpIntake:
         reached = Checkpoint(self._counted, now_ns, keep_from, dict(self._stores))
         return reached.content(), keep_from, self._counted
 
-    def recover(self, content: bytes | None, lines: bytes = b"[]") -> int:
-        """Brings pairing back from the journal after a stop or a crash, and the error lines from `lines_content`;
-        returns how many requests were counted anew."""
+    def recover(self, content: bytes | None, lines: bytes = b"[]", read: Mapping[str, bytes] | None = None) -> int:
+        """Brings pairing back from the journal after a stop or a crash, the error lines from `lines_content` and what
+        was read from `Harvest.read`; returns how many requests were counted anew."""
         reached = Checkpoint.read(content)
         with self._lock:
+            if self._p.remembered is not None:
+                self._p.remembered.restore(read or {})
             self._lines.restore(lines, reached.counted)
             self._p.journal.skip_to(reached.counted)
             self._counted = max(self._counted, reached.counted)
@@ -258,6 +303,15 @@ class OtlpIntake:
         self._count(signal, decoded, record.arrival_ns, record.ticket)
         self.counts["replayed"] += not suppressed
 
+    @property
+    def pairing(self) -> Pairing:
+        """What counts its spans."""
+        return self._p.pairing
+
+    def close(self) -> None:
+        """Ends the use of the journal, everything settled."""
+        self._p.journal.close()
+
     def paused(self) -> AbstractContextManager[object]:
         """Nothing is taken while this context lasts; the thread that holds it may harvest and renew."""
         return self._lock
@@ -281,13 +335,26 @@ class OtlpIntake:
         """The counters of pairing and of what was read besides."""
         with self._lock:
             return {**self._p.pairing.counters(), **self.counts,
-                    "decoded_by_reference": self._p.decoder.by_reference, "journal_bytes": self._p.journal.bytes_used}
+                    "decoded_by_reference": self._p.decoder.by_reference, "journal_bytes": self._p.journal.bytes_used,
+                    "examples_kept": self._p.examples.kept}
 
     def newest_end_s(self) -> float:
         """When the newest span counted so far ended, epoch seconds; 0 before the first."""
         return self._p.pairing.newest_ns() / NANOS
 
-    def due_examples(self, now_s: float) -> dict[int, list[Place]]:
-        """Traces worth keeping that should be complete by now, see `ExampleBook.due`."""
+    @property
+    def crowded(self) -> bool:
+        """Whether pairing nears the bound on series: time for `renew`."""
+        return self._p.pairing.crowded
+
+    def examples(self, now_s: float, mask: Callable[[str], str]) -> list[Example]:
+        """Traces worth keeping that should be complete by now, as far as they may be kept in this hour."""
         with self._lock:
-            return self._p.examples.due(now_s)
+            due = self._p.examples.due(now_s)
+        found: list[Example] = []
+        for trace, places in due.items():
+            made = assemble(trace, places, self._p.journal, self._p.pairing.naming.ends.end, mask)
+            if made and self._p.examples.afford(len(made[0].payload), now_s):
+                found += made
+        return found
+

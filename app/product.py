@@ -6,7 +6,6 @@ import gc
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,30 +18,26 @@ from app.catalogue import CatalogueFile
 from app.engine.engine import Engine
 from app.engine.parts import Parts
 from app.engine.snapshot import Rules
-from app.examples import ExampleBook
 from app.house import House
-from app.intake import OtlpIntake
-from app.intake import Parts as IntakeParts
+from app.intakes import Intakes
 from app.settings import Settings
 from app.slo.definitions import Definitions, definitions_of
 from app.slo.evaluator import Objectives
+from app.sourcing import Common
 from app.telemetry import Telemetry, TracedRequests
 from app.version import version
 from app.web.application import build
 from app.web.options import Meta, WebOptions
 from app.web.server import Server, server
 from collectors.otlp.config import Config as OtlpConfig
-from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.receiver import OtlpReceiver
-from collectors.otlp.resources import Identify, identify, read
-from topology.choosing import Chooser, Quota
+from collectors.otlp.resources import Identify, identify
 from topology.errors import StoreError
 from topology.health import Objective
 from topology.histogram import Ladder, ladder
 from topology.journal import Journal
 from topology.masking import Masker, Rule
-from topology.model import Resource
-from topology.pairing import Bounds, FailureRules, Pairing
+from topology.pairing import Bounds
 from topology.rollup import SeriesTable
 from topology.store.duckdb import DuckDBStore
 from topology.store.opening import Limits
@@ -107,11 +102,11 @@ def assemble(settings: Settings, closing: ExitStack, configuration: CatalogueFil
     store = _store(settings, closing)
     journal = Journal(settings.data.directory / "journal", sync=settings.journal.sync == "group",
                       segment_bytes=settings.journal.segment_size_bytes, max_bytes=settings.journal.max_size_bytes)
-    closing.callback(journal.close)
     house = House(settings, configuration)
     otlp = _otlp(settings)
-    intake, engine_parts = _intake(settings, otlp, journal, store, house, definitions)
-    receivers = [OtlpReceiver(c.config, intake, name) for name, c in settings.collectors.items()
+    intakes, engine_parts = _intake(settings, otlp, journal, store, house, definitions)
+    closing.callback(intakes.close)
+    receivers = [OtlpReceiver(c.config, intakes.own, name) for name, c in settings.collectors.items()
                  if c.kind == "otlp" and c.enabled]
     engine_parts.sources = lambda: _sources(receivers, house, definitions, settings, engine_parts.objectives.failure)
     engine = Engine(engine_parts, _rules(settings))
@@ -143,27 +138,17 @@ def _otlp(settings: Settings) -> OtlpConfig:
 
 
 def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckDBStore,
-            house: House, definitions: Definitions) -> tuple[OtlpIntake, Parts]:
+            house: House, definitions: Definitions) -> tuple[Intakes, Parts]:
     bounds = Bounds(settings.pairing.max_pending_spans, settings.pairing.max_series,
                     settings.pairing.max_operations_per_service, settings.pairing.max_strings)
-    rules = _failure_rules(settings)
     mask = Masker(Rule(r.name, r.pattern, r.replacement) for r in settings.masking.rules)
-    who = _identify(settings, otlp, house)
-    decoder = SpanDecoder(time.time_ns() & 0xFFFFFFFF, bounds.max_strings, rules.protected_names, house.asks_for_ports)
-    scale = ladder(definitions.thresholds_us())
-    pairing = Pairing(decoder.strings, _resource_of(decoder, who), scale, rules=rules, bounds=bounds,
-                      horizon_s=settings.pairing.horizon_s, late_limit_s=settings.pairing.late_limit_s,
-                      alias=house.alias, clean=mask)
-    quota = Quota(settings.examples.errors, settings.examples.slowest, settings.examples.sample)
-    examples = ExampleBook(Chooser(bounds.max_series, quota), settings.examples.bytes_per_hour)
-    series = SeriesTable()
-    intake = OtlpIntake(IntakeParts(decoder, pairing, journal, series, examples, otlp.metrics, mask, who,
-                                    settings.pairing.horizon_s, settings.pairing.late_limit_s))
-    house.changed = intake.forget_names
-    telemetry = Telemetry(intake if settings.telemetry.self_traces else None, settings.environment, version())
+    scale, series = ladder(definitions.thresholds_us()), SeriesTable()
+    intakes = Common(settings, otlp, house, bounds, series, scale, mask, _identify(settings, otlp, house)
+                     ).intakes(journal)
+    house.changed = intakes.forget_names
+    telemetry = Telemetry(intakes.own if settings.telemetry.self_traces else None, settings.environment, version())
     objectives = _objectives(settings, otlp, definitions, house, store, scale)
-    parts = Parts(intake, pairing, journal, store, series, scale, examples, mask, house, objectives, list, telemetry)
-    return intake, parts
+    return intakes, Parts(intakes, intakes.own.pairing, store, series, scale, mask, house, objectives, list, telemetry)
 
 
 def _objectives(settings: Settings, otlp: OtlpConfig, definitions: Definitions, house: House, store: DuckDBStore,
@@ -175,16 +160,6 @@ def _objectives(settings: Settings, otlp: OtlpConfig, definitions: Definitions, 
 
 def _identify(settings: Settings, otlp: OtlpConfig, house: House) -> Identify:
     return lambda found: house.sender(identify(found, settings.environment, otlp.zone_attributes), found)
-
-
-def _resource_of(decoder: SpanDecoder, who: Identify) -> Callable[[int], Resource]:
-    return lambda number: read(decoder.resources.raw(number), who)
-
-
-def _failure_rules(settings: Settings) -> FailureRules:
-    failed, protection = settings.pairing.failed, settings.pairing.protection
-    return FailureRules(failed.http_client_4xx, failed.grpc_server, failed.grpc_client, protection.http,
-                        (*protection.response_flags, *protection.error_types))
 
 
 def _rules(settings: Settings) -> Rules:

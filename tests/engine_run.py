@@ -57,8 +57,10 @@ class Run:
         self.journal = Journal(directory / "journal", sync=False, segment_bytes=segment_bytes)
         house = House(settings, follow(config, settings, SMALL | environ))
         definitions = definitions_of(settings)
-        self.intake, parts = _intake(settings, _otlp(settings), self.journal, self.store, house, definitions)
-        self.intake._p.clock_ns = self.clock.ns
+        self.intakes, parts = _intake(settings, _otlp(settings), self.journal, self.store, house, definitions)
+        self.intake = self.intakes.own
+        for intake in self.intakes:
+            intake._p.clock_ns = self.clock.ns
         parts.clock, parts.sources = self.clock, list
         parts.objectives.patience_s = parts.objectives.start_s = patience_s
         self.engine = Engine(parts, _rules(settings))
@@ -87,7 +89,7 @@ class Run:
 
     def crashed(self, down_s: float = 1.0) -> Run:
         """The next life after this one ended without a word."""
-        self.journal.close()
+        self.intakes.close()
         self.clock.now_s += down_s
         return Run(self.directory, self.clock, self.store, **self._again)  # type: ignore[arg-type]
 

@@ -380,7 +380,7 @@ def test_store_never_counts_what_the_journal_has_not_got(tmp_path):
     right after it would count the sender's next try again."""
     run = Run(tmp_path)
     run.journal.close()
-    log = run.journal = run.intake._p.journal = run.engine.parts.journal = Journal(tmp_path / "log", sync=True)
+    log = run.journal = run.intake._p.journal = Journal(tmp_path / "log", sync=True)
     commit, found = run.store.commit, []
 
     def committing(what: object) -> None:

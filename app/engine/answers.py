@@ -172,7 +172,7 @@ class Answers(ABC):
              to_s: float | None = None, limit: int = 100, pattern: str | None = None) -> list[dict[str, Any]]:
         """The newest error lines, masked, newest first."""
         wanted = (pattern or "").casefold()
-        lines = [line for line in self.parts.intake.lines()
+        lines = [line for line in self.parts.intakes.lines()
                  if service in (None, line.service.id) and trace in (None, line.trace_id)
                  and (from_s is None or line.time_s >= from_s) and (to_s is None or line.time_s < to_s)
                  and wanted in line.body.casefold()]
@@ -183,7 +183,7 @@ class Answers(ABC):
 
     def sources(self) -> list[dict[str, Any]]:
         """Every collector with its state, rate, lag, last error and counters."""
-        newest_s = self.parts.intake.newest_end_s()
+        newest_s = self.parts.intakes.newest_end_s()
         rows = self.parts.sources()
         for row in rows:
             if row.get("lag_s") is None and newest_s:
@@ -192,8 +192,7 @@ class Answers(ABC):
 
     def quality(self) -> dict[str, int]:
         """The counters of what was lost, merged, refused and is waiting."""
-        kept = self.parts.examples.kept
-        return {**self.parts.intake.quality(), "series": len(self.parts.series), "examples_kept": kept}
+        return {**self.parts.intakes.quality(), "series": len(self.parts.series)}
 
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
         """Pins nodes where a person put them."""

@@ -25,8 +25,7 @@ from app.engine.presence import Presence
 from app.engine.promised import Promised
 from app.engine.sampling import Sampling
 from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Moment, Rules
-from app.examples import assemble
-from app.intake import CHECKPOINT, Harvest
+from app.intakes import Harvests
 from app.slo.evaluator import Objectives, Told
 from topology.deployments import Deployments
 from topology.errors import Overloaded, StoreError
@@ -44,7 +43,7 @@ NOTE_EVERY_S = 60.0
 """How often states are looked at when nobody watches."""
 COMPACT_EVERY_S = 60.0
 REFRESH_EVERY_S = 3600.0
-ATTRIBUTES, PINNED, STATES, LINES = "attributes", "pinned", "states", "error_lines"
+ATTRIBUTES, PINNED, STATES = "attributes", "pinned", "states"
 PAST_S = 15.0
 """A moment this long ago is answered from what was; anything newer is the live picture."""
 _log = structlog.get_logger("synoptic.engine")
@@ -70,8 +69,8 @@ class Engine(Answers, Promised, Changed):
         self._examples: list[Example] = []
         # Names and most values of attributes come again and again.
         self._mask = lru_cache(maxsize=1 << 12)(parts.mask)
-        self._newest: Harvest | None = None
-        self._lines_kept = b""
+        self._newest: Harvests | None = None
+        self._lines_kept: dict[str, bytes] = {}
         self._pictures: dict[int, dict[str, Any]] = {}
         self._judging: Judging | None = None
         self._told: Told | None = None
@@ -95,7 +94,7 @@ class Engine(Answers, Promised, Changed):
         self.placement.restore(checkpoints.get(PINNED, b"[]"))
         self.presence.restore_states(checkpoints.get(STATES, b"{}"))
         self._load_changes(now_s, checkpoints.get(VERSIONS, b"{}"))
-        recovered = self.parts.intake.recover(checkpoints.get(CHECKPOINT), checkpoints.get(LINES, b"[]"))
+        recovered = self.parts.intakes.recover(checkpoints)
         rows = self._fill_ring(now_s)
         self._budgets.refresh(now_s)
         with self.lock:
@@ -171,7 +170,7 @@ class Engine(Answers, Promised, Changed):
     def _harvest(self) -> None:
         now_s = self.parts.clock()
         reloaded = self.parts.house.reload()
-        harvest = self.parts.intake.harvest()
+        harvest = self.parts.intakes.harvest()
         with self.lock:
             if reloaded:
                 self.members = self._new_members()
@@ -216,11 +215,7 @@ class Engine(Answers, Promised, Changed):
         return self._told
 
     def _collect_examples(self, now_s: float) -> None:
-        ends = self.parts.pairing.naming.ends
-        for trace, places in self.parts.intake.due_examples(now_s).items():
-            found = assemble(trace, places, self.parts.journal, ends.end, self._mask)
-            if found and self.parts.examples.afford(len(found[0].payload), now_s):
-                self._examples += found
+        self._examples += self.parts.intakes.examples(now_s, self._mask)
 
     def _commit(self) -> None:
         """Makes durable what was harvested. When the store refuses, everything is kept and tried again."""
@@ -233,14 +228,13 @@ class Engine(Answers, Promised, Changed):
         changes = self.book.take()
         batch = concatenate(batches) if batches else empty(10)
         rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
-        checkpoints = {CHECKPOINT: harvest.checkpoint, ATTRIBUTES: self.parts.house.content(),
+        checkpoints = {**harvest.checkpoints, ATTRIBUTES: self.parts.house.content(),
                        PINNED: self.placement.content(), STATES: self.presence.states_content()}
         checkpoints |= self.parts.objectives.checkpoints(self.parts.clock())
-        lines = self.parts.intake.lines_content()
-        if lines is not self._lines_kept:  # not few, and mostly the same as ten seconds ago
-            checkpoints[LINES] = lines
+        lines = self.parts.intakes.lines_contents()  # not few, and mostly the same as ten seconds ago
+        checkpoints |= {name: kept for name, kept in lines.items() if kept is not self._lines_kept.get(name)}
         try:
-            self._settle(harvest)
+            self.parts.intakes.settle(harvest)
             with self.parts.telemetry.commit_span():
                 checkpoints[VERSIONS] = self._deployments.content()
                 self.parts.store.commit(Commit(rollups, entities, checkpoints, self._examples, changes))
@@ -254,19 +248,12 @@ class Engine(Answers, Promised, Changed):
         with self.lock:
             self._uncommitted = self._uncommitted[len(batches) :]
         self._examples, self._lines_kept = [], lines
-        self.parts.journal.drop(harvest.keep_from)
+        self.parts.intakes.committed(harvest)
         self.figures["commit_seconds"] = time.monotonic() - began_s
-
-    def _settle(self, harvest: Harvest) -> None:
-        """What the store counts must be in the journal: after a crash the sender's next try would count it again."""
-        try:
-            self.parts.journal.settle(harvest.counted)
-        except OSError as error:
-            _log.error("the disk failed under requests that are counted and were not acknowledged", why=str(error))
 
     def _renew_series(self, now_s: float) -> None:
         """The bound on series is near: what was quiet for an hour is forgotten here; the store has it."""
-        with self.lock, self.parts.intake.paused():
+        with self.lock, self.parts.intakes.paused():
             self._harvest()
             self._commit()
             if self._uncommitted:
@@ -276,13 +263,13 @@ class Engine(Answers, Promised, Changed):
             self.members = self._new_members()
             self.members.extend(self.parts.series.keys)
             self.parts.objectives.renumber(self.members, self.parts.series.keys)
-            self.parts.intake.renew()
+            self.parts.intakes.renew()
         self._budgets.forget()
         self._budgets.refresh(now_s)
         _log.info("series renewed", series=len(self.parts.series))
 
     def _keep_house(self, now_s: float) -> None:
-        if self.parts.pairing.crowded:
+        if self.parts.intakes.crowded:
             self._renew_series(now_s)
         if now_s - self._compacted_s >= COMPACT_EVERY_S:
             self._compacted_s = now_s
@@ -321,7 +308,7 @@ class Engine(Answers, Promised, Changed):
         return moment_s if moment_s < now_s - PAST_S or window_s > self.ring.keep_s else None
 
     def _moment(self, now_s: float, window_s: int) -> Moment:
-        newest_s = self.parts.intake.newest_end_s()
+        newest_s = self.parts.intakes.newest_end_s()
         age_s = round(max(0.0, now_s - newest_s), 1) if newest_s else None
         return Moment(now_s, window_s, age_s, self._seq, live=True)
 

@@ -87,6 +87,11 @@ class Journal:
             os.close(file)
 
     @property
+    def directory(self) -> Path:
+        """Where it is."""
+        return self._directory
+
+    @property
     def last(self) -> int:
         """The newest ticket; 0 before the first."""
         return self._segments[-1].last if self._segments else 0
