@@ -126,7 +126,8 @@ class OtlpIntake:
         return Receipt(ticket, rejected, "spans without a valid trace or span id" if rejected else "")
 
     def take_pulled(self, body: bytes) -> Receipt:
-        """The same for spans that were asked for: those that were read before are left out, of the journal too."""
+        """The same for spans that were asked for: those that were read before are left out, of the journal too. When
+        none is left the ticket is that of the request before."""
         with self._lock:
             fresh = self._unread(body)
             return self.take(Signal.TRACES, fresh) if fresh else Receipt(self._counted)

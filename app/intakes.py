@@ -44,6 +44,9 @@ class Intakes:
         """The intake of a source by its name in the configuration; KeyError for one that brings no spans."""
         return self._of[source]
 
+    def __contains__(self, source: str) -> bool:
+        return source in self._of
+
     def __iter__(self) -> Iterator[OtlpIntake]:
         return iter(self._of.values())
 

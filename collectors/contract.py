@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -78,10 +78,15 @@ class Reading:
 class Pulled:
     """What a puller brings: counts, changes that happened, spans (uncompressed `ExportTraceServiceRequest`s), and the
     registered instances as they are now (None: it knows of none). `faults` are troubles that did not keep it from
-    answering, for the page of sources. `lines` are the newest error lines of these minutes, masked and few."""
+    answering, for the page of sources. `lines` are the newest error lines of these minutes, masked and few.
+
+    Spans may be read from the source only while they are gone through, once: SourceUnavailable can come out of that,
+    and only after it are `faults` whole, and `partial`, the minutes (their starts) of which spans are known to be
+    missing. A span may come again with the next pull: it is counted once."""
 
     readings: Sequence[Reading] = ()
-    spans: Sequence[bytes] = ()
+    spans: Iterable[bytes] = ()
+    partial: Collection[int] = ()
     changes: Sequence[Change] = ()
     instances: Sequence[Instance] | None = None
     faults: Sequence[str] = ()

@@ -1,0 +1,1 @@
+"""Sources that are asked: when, for which minutes, and what becomes of the answers."""
