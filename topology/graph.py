@@ -98,12 +98,14 @@ class Window:
 
 
 def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder,
-          window: Window, unsettled: Totals | None = None) -> nx.DiGraph[str]:
+          window: Window, unsettled: Totals | None = None,
+          counting: frozenset[str] = frozenset()) -> nx.DiGraph[str]:
     """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances_by_zone`, `sources`; edges have
     figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not known is None.
 
     Self time and where failures began are known only a pairing horizon after a call: `unsettled` are the totals of the
-    windows of which that is not known yet, and those two figures are about the others.
+    windows of which that is not known yet, and those two figures are about the others. Sources that are `counting`
+    themselves tell neither, and only about how long calls took: what they alone tell of is not `exact`.
     """
     sums = figures(members, totals)
     settled = sums.work.counts - figures(members, unsettled).work.counts if unsettled else sums.work.counts
@@ -111,12 +113,24 @@ def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: L
     details = members.details(keys, totals.counts[:, CALLS] != 0)
     own = _node_figures(sums.work, settled, ladder, window.length_s)
     for number, service in enumerate(members.nodes):
-        drawn.add_node(service.id, service=service, **own[number], **details.of_node(number))
+        listed = details.of_node(number)
+        drawn.add_node(service.id, service=service, **_told_by(own[number], listed, counting), **listed)
     paths = _path_figures(sums, ladder, window.length_s)
     for number, (caller, callee) in enumerate(members.edges):
         source, target = members.nodes[caller].id, members.nodes[callee].id
-        drawn.add_edge(source, target, id=f"{source}>{target}", **paths[number], **details.of_edge(number))
+        listed = details.of_edge(number)
+        drawn.add_edge(source, target, id=f"{source}>{target}", **_told_by(paths[number], listed, counting), **listed)
     return drawn
+
+
+NOT_TOLD = ("self_ms", "originated_ratio", "originated_errors")
+
+
+def _told_by(figures: dict[str, Any], listed: dict[str, Any], counting: frozenset[str]) -> dict[str, Any]:
+    """The figures with `exact`, and without those that nobody who tells of the thing knows."""
+    exact = not listed["sources"] or not counting.issuperset(listed["sources"])
+    unknown = () if exact else NOT_TOLD
+    return {**{name: None if name in unknown else figure for name, figure in figures.items()}, "exact": exact}
 
 
 def whole(count: float) -> int | float:

@@ -20,7 +20,7 @@ Shown = Callable[[Service], Service | None]
 UserFor = Callable[[Service], Service | None]
 """Who calls an entry service from outside, when the house gives the caller a name."""
 
-WORK, ROOT_WORK, CLIENT_SIDE, SERVER_SIDE, INSTANCE, LOG, GAUGE, HIDDEN = range(8)
+WORK, ROOT_WORK, CLIENT_SIDE, SERVER_SIDE, INSTANCE, LOG, GAUGE, HIDDEN, PART = range(9)
 
 
 def edge_id(caller: Service, callee: Service) -> str:
@@ -34,6 +34,9 @@ class Members:
 
     shown: Shown = lambda service: service
     user_for: UserFor = lambda _entry: None
+    counting: frozenset[str] = frozenset()
+    """The sources that count themselves and know no namespace: a service that only they tell of is the one of the same
+    name that others tell of, when there is exactly one."""
     nodes: list[Service] = field(default_factory=list)
     edges: list[tuple[int, int]] = field(default_factory=list)
     role: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
@@ -42,6 +45,7 @@ class Members:
     _node_numbers: dict[Service, int] = field(default_factory=dict)
     _edge_numbers: dict[tuple[int, int], int] = field(default_factory=dict)
     _by_name: dict[tuple[str, str], set[Service]] = field(default_factory=dict)
+    _speaking: set[Service] = field(default_factory=set)
     _displayed: dict[Service, Service | None] = field(default_factory=dict)
     _ends: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     _borrowed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -101,15 +105,25 @@ class Members:
 
     def _learn_names(self, new: Sequence[SeriesKey]) -> bool:
         before = len(self.role) > 0
-        changed = False
-        for key in new:
-            if isinstance(key, OperationKey | InstanceKey):
-                known = self._by_name.setdefault((key.service.environment, key.service.name), set())
-                if key.service not in known:
-                    known.add(key.service)
-                    self._displayed.clear()
-                    changed = changed or before
-        return changed and any(n.kind is Kind.EXTERNAL for n in self.nodes)
+        learnt = {(key.service.environment, key.service.name) for key in new
+                  if isinstance(key, OperationKey | InstanceKey) and self._learn(key.service, key.source)}
+        if learnt:
+            self._displayed.clear()
+        return before and bool(learnt) and any(self._depends(node, learnt) for node in self.nodes)
+
+    def _learn(self, service: Service, source: str) -> bool:
+        """Whether something was learnt: a service, or that it speaks itself."""
+        known = self._by_name.setdefault((service.environment, service.name), set())
+        told = service in known, service in self._speaking
+        known.add(service)
+        if source not in self.counting:
+            self._speaking.add(service)
+        return told != (True, service in self._speaking)
+
+    def _depends(self, node: Service, learnt: set[tuple[str, str]]) -> bool:
+        """Whether who a node is may be another than before, now that services of these names are known."""
+        named = (node.environment, node.name) in learnt
+        return node.kind is Kind.EXTERNAL or (named and not node.namespace and node not in self._speaking)
 
     def display(self, service: Service) -> Service | None:
         """Under which service one is drawn; None when it is hidden. Remembered until a new name is learnt."""
@@ -118,11 +132,20 @@ class Members:
         return self._displayed[service]
 
     def _shown_as(self, service: Service) -> Service | None:
+        if service.name.startswith(UNNAMED) or service.kind not in (Kind.EXTERNAL, Kind.SERVICE):
+            return self.shown(service)
+        same = self._by_name.get((service.environment, service.name), set())
         if service.kind is Kind.EXTERNAL:
-            same = self._by_name.get((service.environment, service.name), ())
-            if len(same) == 1 and not service.name.startswith(UNNAMED):
-                service = next(iter(same))
-        return self.shown(service)
+            found = {self._namesake(one) for one in same}
+            return self.shown(next(iter(found)) if len(found) == 1 else service)
+        return self.shown(self._namesake(service))
+
+    def _namesake(self, service: Service) -> Service:
+        """The service that speaks itself under the name of one that is only counted by others; else the same."""
+        if service.namespace or service in self._speaking:
+            return service
+        speaking = self._by_name.get((service.environment, service.name), set()) & self._speaking
+        return next(iter(speaking)) if len(speaking) == 1 else service
 
     def _belonging(self, key: SeriesKey) -> tuple[int, int]:
         if isinstance(key, EdgeKey):
@@ -133,7 +156,7 @@ class Members:
         roles = {InstanceKey: INSTANCE, LogKey: LOG, GaugeKey: GAUGE}
         role = roles.get(type(key))
         if role is None:
-            role = ROOT_WORK if isinstance(key, OperationKey) and key.root else WORK
+            role = _role_of_work(key)
         return role, self.node(node)
 
     def _path(self, key: EdgeKey) -> tuple[int, int]:
@@ -156,6 +179,12 @@ class Members:
             number = self._node_numbers[service] = len(self.nodes)
             self.nodes.append(service)
         return number
+
+
+def _role_of_work(key: SeriesKey) -> int:
+    if isinstance(key, OperationKey) and (key.root or key.part):
+        return ROOT_WORK if key.root else PART
+    return WORK
 
 
 def _crosses(key: SeriesKey) -> bool:

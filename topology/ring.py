@@ -212,6 +212,11 @@ class Ring:
         return tuple(self._sums)
 
     @property
+    def newest_end_s(self) -> int:
+        """Where the newest window ends that the running sums cover."""
+        return (self._newest + 1) * self.window_s
+
+    @property
     def oldest_s(self) -> int:
         """From when on the ring holds everything."""
         return (self._newest - self.keep_s // self.window_s + 1) * self.window_s

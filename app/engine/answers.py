@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.engine.asked import Asked
 from app.engine.history import Columns, instances, operations
 from app.engine.moments import rfc3339
 from app.engine.parts import Parts
@@ -17,7 +18,7 @@ from app.engine.past import HOUR_S, before
 from app.engine.placement import Placement
 from app.engine.presence import Presence, ends_of, is_id
 from app.examples import rows_of
-from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, LOG, ROOT_WORK, SERVER_SIDE, WORK, Members
+from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, LOG, PART, ROOT_WORK, SERVER_SIDE, WORK, Members
 from topology.model import LogKey, SeriesKey, Service
 from topology.ring import Ring, Totals
 from topology.rollup import CALLS, RollupBatch
@@ -35,6 +36,7 @@ class Answers(ABC):
     parts: Parts
     lock: threading.RLock
     ring: Ring
+    asked: Asked
     members: Members
     presence: Presence
     placement: Placement
@@ -72,10 +74,10 @@ class Answers(ABC):
                 totals, keys, window_s = past.totals, list(past.keys), past.length_s
                 members = self._new_members()
                 members.extend(keys)
-            rows = _series_of(members, node_id, len(totals.counts), (WORK, ROOT_WORK, INSTANCE))
+            rows = _series_of(members, node_id, len(totals.counts), (WORK, ROOT_WORK, INSTANCE, PART))
             rows = rows[totals.counts[rows, CALLS] > 0]
             roles = members.role[rows]
-            work = rows[roles == WORK] if (roles == WORK).any() else rows[roles == ROOT_WORK]
+            work = _listed(rows, roles, keys)
             args = (keys, totals, self.parts.ladder, window_s)
             return {**node, "callers": callers, "callees": callees, "operations": operations(work.tolist(), *args),
                     "instances": instances(rows[roles == INSTANCE].tolist(), *args)}
@@ -116,13 +118,18 @@ class Answers(ABC):
         with self.lock:
             recent_s = self._recent_s(from_s)
             rows = _series_of(self.members, of, len(self.members.role))
-            found = self.ring.rows(recent_s, to_s + 10, rows.astype(np.int32))
-            parts: list[Part] = [(found, list(self.parts.series.keys))]
+            parts = self._recent(recent_s, to_s, rows.astype(np.int32))
         if from_s < recent_s:
             kept = self.parts.store.rollups(from_s, min(recent_s, to_s), min(step_s, 3600), self.parts.ladder,
                                             choice=_about(self.members, of))
             parts.append((kept.batch, kept.keys))
         return parts
+
+    def _recent(self, from_s: float, to_s: float, series: npt.NDArray[np.int32]) -> list[Part]:
+        """What is in memory of some series; call it with the lock held."""
+        keys = list(self.parts.series.keys)
+        found = [self.ring.rows(from_s, to_s + 10, series), *self.asked.rows(from_s, to_s + 10, series)]
+        return [(batch, keys) for batch in found]
 
     def _recent_s(self, from_s: float) -> float:
         """From when on the ring answers. Not within an hour: the store may have that only as a whole."""
@@ -161,7 +168,7 @@ class Answers(ABC):
         with self.lock:
             recent_s = self._recent_s(from_s)
             rows = np.flatnonzero(self.members.role == LOG).astype(np.int32)
-            parts: list[Part] = [(self.ring.rows(recent_s, to_s + 10, rows), list(self.parts.series.keys))]
+            parts = self._recent(recent_s, to_s, rows)
         if from_s < recent_s:
             kept = self.parts.store.rollups(from_s, min(recent_s, to_s), min(step_s, 3600), self.parts.ladder,
                                             choice=lambda key: isinstance(key, LogKey), histograms=False)
@@ -222,6 +229,17 @@ def _series_of(members: Members, of: str, n: int, roles: Sequence[int] = ()) -> 
         return np.flatnonzero(own & np.isin(role, roles))
     borrowed = _borrowed(members, numbers)
     return np.flatnonzero(own | (edge_roles & np.isin(owner, borrowed)))
+
+
+def _listed(rows: npt.NDArray[np.int64], roles: npt.NDArray[np.int8],
+            keys: Sequence[SeriesKey]) -> npt.NDArray[np.int64]:
+    """The series of a node that its operations are listed by. What a source tells of the service as a whole is listed
+    only where it tells of no operation."""
+    if not (roles == WORK).any():
+        return rows[np.isin(roles, (ROOT_WORK, PART))]
+    named = np.array([bool(getattr(keys[row], "operation", "")) for row in rows.tolist()], bool)
+    listed = ((roles == WORK) & named) | (roles == PART)
+    return rows[listed] if listed.any() else rows[roles == WORK]
 
 
 def _borrowed(members: Members, numbers: Sequence[int]) -> list[int]:

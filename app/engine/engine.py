@@ -15,6 +15,7 @@ import structlog
 
 from app.changes.book import ChangeBook
 from app.engine.answers import Answers
+from app.engine.asked import TOLD, Asked
 from app.engine.changed import VERSIONS, Changed
 from app.engine.evidence import DAY_S, PERIOD_S, Budgets, Judged, events, slow_totals
 from app.engine.judging import Judging
@@ -56,6 +57,7 @@ class Engine(Answers, Promised, Changed):
         self.parts, self.rules = parts, rules
         self.lock = threading.RLock()
         self.ring = Ring(parts.ladder)
+        self.asked = Asked(parts, rules.lags_s, self._new_members)
         self.members = self._new_members()
         self.presence = Presence()
         self.presence.load(parts.store.entities())
@@ -84,13 +86,14 @@ class Engine(Answers, Promised, Changed):
         self.figures = {"tick_seconds": 0.0, "commit_seconds": 0.0, "commit_failures": 0.0}
 
     def _new_members(self) -> Members:
-        return Members(self.parts.house.shown, self.parts.house.user_for)
+        return Members(self.parts.house.shown, self.parts.house.user_for, self.asked.names)
 
     def load(self) -> None:
         """Brings back the last hour, the journal and the budgets; then answers are complete."""
         now_s = self.parts.clock()
         checkpoints = self.parts.store.checkpoints()
         self.parts.house.restore(checkpoints.get(ATTRIBUTES, b"{}"))
+        self.asked.recover(checkpoints.get(TOLD, b"{}"))
         self.placement.restore(checkpoints.get(PINNED, b"[]"))
         self.presence.restore_states(checkpoints.get(STATES, b"{}"))
         self._load_changes(now_s, checkpoints.get(VERSIONS, b"{}"))
@@ -112,8 +115,10 @@ class Engine(Answers, Promised, Changed):
             self.ring.advance(now_s)
             for kept in recent(self.parts.store, self.parts.ladder, now_s, self.ring.keep_s):
                 numbers = np.array([self.parts.series.number(key) for key in kept.keys], np.int32)
-                self.ring.add(replace(kept.batch, window_s=self.ring.window_s, series=numbers[kept.batch.series]))
+                found = replace(kept.batch, window_s=self.ring.window_s, series=numbers[kept.batch.series])
+                self.ring.add(self.asked.restore(found, self.parts.series.keys))
                 rows += len(kept.batch)
+            self.asked.advance(now_s)
         return rows
 
     def start(self) -> None:
@@ -169,6 +174,8 @@ class Engine(Answers, Promised, Changed):
 
     def _harvest(self) -> None:
         now_s = self.parts.clock()
+        if self.asked.must_recall():
+            self._commit()
         reloaded = self.parts.house.reload()
         harvest = self.parts.intakes.harvest()
         with self.lock:
@@ -177,14 +184,17 @@ class Engine(Answers, Promised, Changed):
             self.ring.advance(now_s)
             self.ring.add(harvest.batch)
             changed = self.members.extend(self.parts.series.keys)
-            self._count_for_objectives(harvest.batch, now_s, changed or reloaded)
             self.presence.note(self.members, harvest.batch, now_s)
+            told = self.asked.take(self.parts.series, self.members, self.ring, now_s)
+            self.presence.note(self.members, told.batch, now_s)
+            batch = concatenate([harvest.batch, told.fine(self.ring.window_s)]) if len(told.batch) else harvest.batch
+            self._count_for_objectives(batch, now_s, changed or told.changed or reloaded)
             self._sampling.note(harvest.thresholds, self.members, now_s)
-            self._uncommitted.append(harvest.batch)
+            self._uncommitted.append(batch)
             self._newest = harvest
             self._note_versions(harvest.batch)
-        if len(harvest.batch):
-            self._budgets.add(harvest.batch)
+        if len(batch):
+            self._budgets.add(batch)
 
     def _count_for_objectives(self, batch: RollupBatch, now_s: float, changed: bool) -> None:
         """Whatever objectives meet, calls go on being counted and the map goes on being drawn."""
@@ -222,6 +232,7 @@ class Engine(Answers, Promised, Changed):
         began_s = time.monotonic()
         with self.lock:
             batches, harvest = self._uncommitted, self._newest
+            told = dict(self.asked.checkpoints)
             entities = self.presence.take_changes()
         if harvest is None:
             return
@@ -230,7 +241,7 @@ class Engine(Answers, Promised, Changed):
         rollups = KeyedRollups(batch, self.parts.series.keys, self.parts.ladder)
         checkpoints = {**harvest.checkpoints, ATTRIBUTES: self.parts.house.content(),
                        PINNED: self.placement.content(), STATES: self.presence.states_content()}
-        checkpoints |= self.parts.objectives.checkpoints(self.parts.clock())
+        checkpoints |= told | self.parts.objectives.checkpoints(self.parts.clock())
         lines = self.parts.intakes.lines_contents()  # not few, and mostly the same as ten seconds ago
         checkpoints |= {name: kept for name, kept in lines.items() if kept is not self._lines_kept.get(name)}
         try:
@@ -258,8 +269,9 @@ class Engine(Answers, Promised, Changed):
             self._commit()
             if self._uncommitted:
                 return
-            new_of = self.parts.series.renew(self.ring.numbers())
+            new_of = self.parts.series.renew(np.union1d(self.ring.numbers(), self.asked.numbers()))
             self.ring.renumber(new_of, len(self.parts.series))
+            self.asked.renumber(new_of, len(self.parts.series))
             self.members = self._new_members()
             self.members.extend(self.parts.series.keys)
             self.parts.objectives.renumber(self.members, self.parts.series.keys)
@@ -310,7 +322,7 @@ class Engine(Answers, Promised, Changed):
     def _moment(self, now_s: float, window_s: int) -> Moment:
         newest_s = self.parts.intakes.newest_end_s()
         age_s = round(max(0.0, now_s - newest_s), 1) if newest_s else None
-        return Moment(now_s, window_s, age_s, self._seq, live=True)
+        return Moment(now_s, window_s, age_s, self._seq, live=True, partial=self.asked.partial(now_s - window_s))
 
     def _draw(self, drawn: nx.DiGraph, members: Members, judging: Judging, moment: Moment) -> dict[str, Any]:
         return self._drawing.snapshot(drawn, members, judging, moment, self.quality(), self.flags(moment.now_s))
@@ -318,15 +330,16 @@ class Engine(Answers, Promised, Changed):
     def live_totals(self, window_s: int) -> Totals:
         """The totals of the newest window of this length; call it with the lock held."""
         if window_s in self.ring.spans:
-            return self.ring.last(window_s)
+            return self.asked.add_to(self.ring.last(window_s), window_s)
         now_s = self.parts.clock()
-        return self.ring.between(now_s - window_s, now_s + 10)
+        return self.asked.add_to(self.ring.between(now_s - window_s, now_s + 10), window_s)
 
     def _live_graph(self, window_s: int, now_s: float) -> nx.DiGraph:
         totals = self.live_totals(window_s)
         window = Window(now_s - window_s, window_s)
         unsettled = self.ring.between(now_s - self.rules.settles_after_s, now_s + self.ring.window_s)
-        drawn = graph(self.members, self.parts.series.keys, totals, self.parts.ladder, window, unsettled)
+        drawn = graph(self.members, self.parts.series.keys, totals, self.parts.ladder, window, unsettled,
+                      self.asked.names)
         self._sampling.tell(drawn, window.start_s)
         return drawn
 
@@ -349,7 +362,8 @@ class Engine(Answers, Promised, Changed):
         members = self._new_members()
         shown = before(store, ladder, at_s, window_s)
         members.extend(shown.keys)
-        drawn = graph(members, shown.keys, shown.totals, ladder, Window(shown.start_s, shown.length_s))
+        window = Window(shown.start_s, shown.length_s)
+        drawn = graph(members, shown.keys, shown.totals, ladder, window, counting=self.asked.names)
         spans = [before(store, ladder, at_s, span) for span in (objective.short_s, objective.long_s)]
         spans += [long_before(store, ladder, at_s, span) for span in (DAY_S, PERIOD_S)]
         told = self.parts.objectives.at(at_s, self._new_members)

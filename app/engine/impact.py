@@ -69,7 +69,7 @@ class Failures:
     """The failed calls of a graph, to be followed from many nodes. Nodes have `kind` and figures."""
 
     def __init__(self, graph: nx.DiGraph) -> None:
-        self._began = {node: _began(data) for node, data in graph.nodes(data=True)}
+        self._began = {node: _began(graph, node) for node in graph}
         self._callees: dict[str, list[str]] = {}
         for caller, callee, data in graph.edges(data=True):
             if data["errors"] > 0:
@@ -93,8 +93,13 @@ class Failures:
         return [(n, self._began[n] / total) for n in dearest if self._began[n] > 0]
 
 
-def _began(data: dict[str, object]) -> float:
+def _began(graph: nx.DiGraph, node: str) -> float:
+    """The failures that began at a node. Where nobody tells: those that its own failed calls do not account for."""
+    data = graph.nodes[node]
     if data["kind"] in ("user", "unknown"):
         return 0.0
-    count = data["originated_errors"] if data["kind"] == "service" else data["errors"]
-    return float(count) if isinstance(count, int | float) else 0.0
+    if data["kind"] != "service":
+        return float(data["errors"])
+    if data["originated_errors"] is not None:
+        return float(data["originated_errors"])
+    return max(0.0, float(data["errors"] - sum(call["errors"] for *_, call in graph.out_edges(node, data=True))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import networkx as nx
@@ -28,12 +28,12 @@ USERS = Title("Users", "用户")
 QUIET_FIGURES: Mapping[str, Any] = {
     "calls": 0, "errors": 0, "originated_errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None,
     "p50_ms": None, "p95_ms": None, "p99_ms": None, "self_ms": None, "originated_ratio": None, "sampled": None,
-    "zones": [], "instances_by_zone": {}, "sources": [],
+    "zones": [], "instances_by_zone": {}, "sources": [], "exact": True,
 }
 NO_CHANGE: Mapping[str, Any] = {"change": None, "changed_at": None}
 QUIET_PATH: Mapping[str, Any] = {
     "calls": 0, "errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None, "sampled": None, "protocols": [],
-    "sources": [], "client_p95_ms": None, "server_p95_ms": None, "cross_zone_calls": 0,
+    "sources": [], "exact": True, "client_p95_ms": None, "server_p95_ms": None, "cross_zone_calls": 0,
 }
 
 
@@ -50,6 +50,8 @@ class Rules:
     settles_after_s: float = 50.0
     """How long after a call its self time is known: the pairing horizon, a window, and what sending takes."""
     change_rules: Sequence[ChangeRule] = ()
+    lags_s: Mapping[str, float] = field(default_factory=dict)
+    """How far behind the sources are that are asked now and then, by name: that late, nothing of theirs is stale."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Moment:
     data_age_s: float | None
     seq: int
     live: bool = False
+    partial: frozenset[str] = frozenset()
+    """The sources that told only a part of the window."""
 
 
 class Drawing:
@@ -171,10 +175,11 @@ class Drawing:
         return {
             "id": node, "environment": service.environment, "namespace": service.namespace, "name": service.name,
             **{key: data[key] for key in ("kind", "title", "domain", "layer", "owner", "runbook", "health")}, **figures,
-            "group": data["group"], "stale": moment.now_s - last_s > self._rules.stale_after_s,
+            "group": data["group"], "stale": self._stale(data, moment.now_s - last_s),
             "why": data["why"] or why_of(judgement), "slo": data["slo"], "slo_kind": data["slo_kind"],
             "budget_left": None if judgement.budget_left is None else round(judgement.budget_left, 4),
-            "complete": True, "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "x": at[0], "y": at[1],
+            "complete": moment.partial.isdisjoint(data["sources"]), "first_seen": rfc3339(first_s),
+            "last_seen": rfc3339(last_s), "x": at[0], "y": at[1],
             "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins,
             "objective": self._objective,
         }
@@ -186,11 +191,16 @@ class Drawing:
         return {
             "id": data["id"], "source": caller, "target": callee, **{key: data[key] for key in QUIET_PATH},
             "p95_ms": client if client is not None else data["server_p95_ms"], "health": data["health"],
-            "stale": moment.now_s - last_s > self._rules.stale_after_s, "why": data["why"] or why_of(data["judgement"]),
-            "complete": True, "objective": self._objective, "slo": data["slo"],
+            "stale": self._stale(data, moment.now_s - last_s), "why": data["why"] or why_of(data["judgement"]),
+            "complete": moment.partial.isdisjoint(data["sources"]), "objective": self._objective, "slo": data["slo"],
             "first_seen": rfc3339(first_s), "last_seen": rfc3339(last_s), "impact": (caller, callee) in felt.paths,
             "protection": _protection(data),
         }
+
+    def _stale(self, data: Mapping[str, Any], age_s: float) -> bool:
+        """Whether nothing was heard for longer than the quickest of those who tell of it may take."""
+        lag_s = min((self._rules.lags_s.get(source, 0.0) for source in data["sources"]), default=0.0)
+        return age_s > self._rules.stale_after_s + lag_s
 
     def _problems(self, nodes: Sequence[Mapping[str, Any]], moment: Moment) -> list[dict[str, Any]]:
         rows = []

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from topology.histogram import Ladder
 from topology.machine import JIT, compiled
-from topology.members import CLIENT_SIDE, GAUGE, HIDDEN, LOG, ROOT_WORK, SERVER_SIDE, WORK, Members, edge_id
+from topology.members import CLIENT_SIDE, GAUGE, HIDDEN, LOG, PART, ROOT_WORK, SERVER_SIDE, WORK, Members, edge_id
 from topology.model import EdgeKey, GaugeKey, Kind, LogKey, OperationKey, SeriesKey
 from topology.rollup import COUNTS, RollupBatch
 from topology.slo.selection import Line, Term, What
@@ -163,7 +163,7 @@ def _facets(members: Members, number: int, key: SeriesKey) -> Iterator[tuple[Wha
     if isinstance(key, EdgeKey):
         yield from _path_facets(members, owner)
     elif isinstance(key, OperationKey):
-        yield {WORK: What.WORK, ROOT_WORK: What.ROOT}[role], members.nodes[owner].id
+        yield {WORK: What.WORK, ROOT_WORK: What.ROOT, PART: What.WORK}[role], members.nodes[owner].id
         yield What.WORK, ""
     elif role == LOG:
         yield What.LINES, members.nodes[owner].id
@@ -182,7 +182,7 @@ def _path_facets(members: Members, owner: int) -> Iterator[tuple[What, str]]:
 
 def _detail(key: SeriesKey, term: Term) -> bool:
     if term.detail is None:
-        return True
+        return not (isinstance(key, OperationKey) and key.part)
     known = {OperationKey: "operation", LogKey: "level", GaugeKey: "metric"}.get(type(key))
     return known is not None and getattr(key, known) == term.detail
 
