@@ -20,7 +20,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     "fatal": ("fatal", "critical", "crit", "alert", "emergency", "emerg", "panic"),
 }
 _OF_WORD: Mapping[str, str] = {word: level for level, words in WORDS.items() for word in words}
-_OF_TENS: Mapping[str, str] = {str(10 * n): level for n, level in enumerate(LEVELS, 1)}
+OF_TENS: Mapping[str, str] = {str(10 * n): level for n, level in enumerate(LEVELS, 1)}
 """As bunyan and pino write them."""
 
 
@@ -29,7 +29,7 @@ def level_of(number: int, word: str) -> str:
     if 1 <= number <= 24:
         return LEVELS[(number - 1) // 4]
     plain = word.strip().lower()
-    return _OF_TENS.get(plain) or _OF_WORD.get(plain.rstrip("0123456789"), "info")
+    return OF_TENS.get(plain) or _OF_WORD.get(plain.rstrip("0123456789"), "info")
 
 
 def masked_body(whole: str, mask: Callable[[str], str]) -> str:
