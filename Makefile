@@ -7,7 +7,7 @@ KERNELS := $(wildcard topology/*.py topology/*/*.py collectors/*/*.py app/compil
 # The folder with the real servers that `make test-real` and `make race` talk to.
 export SYNOPTIC_SERVERS ?= $(CURDIR)/tests/servers
 
-.PHONY: help setup run test check bench soak race test-real constraints
+.PHONY: help setup run test check bench soak race test-real constraints protocol
 
 help:
 	@echo "make setup        everything into .venv, kernels compiled"
@@ -15,7 +15,7 @@ help:
 	@echo "make test         all tests; make check: style, types, layers, sizes"
 	@echo "make bench        the promised speeds; make race: against a real OpenTelemetry collector"
 	@echo "make soak         hundreds of crashes and long runs; make test-real: against real servers"
-	@echo "make constraints  writes constraints.txt from what is installed in .venv"
+	@echo "make constraints  writes constraints.txt from what is installed in .venv; make protocol: SkyWalking's messages"
 
 setup: .venv/.compiled
 	@echo "setup: .venv is ready"
@@ -74,3 +74,11 @@ constraints: | .venv/bin/python
 	$(BIN)/python -m pip list --disable-pip-version-check --format=freeze --exclude-editable \
 	--exclude pip --exclude setuptools --exclude synoptic; } > constraints.new
 	@mv constraints.new constraints.txt
+
+# The generator is needed for this only, so it has a virtual environment of its own.
+PROTOCOL := collectors/skywalking_segments/protocol/skywalking.proto
+protocol: | .venv/bin/python
+	@echo "protocol: Python classes of $(PROTOCOL)"
+	@test -d build/protocol || $(BIN)/python -m venv build/protocol
+	@build/protocol/bin/python -m pip install --quiet --disable-pip-version-check grpcio-tools==1.85.1
+	@build/protocol/bin/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. $(PROTOCOL)

@@ -6,6 +6,7 @@ import gc
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,11 @@ from app.version import version
 from app.web.application import build
 from app.web.options import Meta, WebOptions
 from app.web.server import Server, server
+from collectors.contract import Receiver
 from collectors.otlp.config import Config as OtlpConfig
 from collectors.otlp.receiver import OtlpReceiver
 from collectors.otlp.resources import Identify, identify
+from collectors.skywalking_segments.receiver import SegmentReceiver
 from topology.errors import StoreError
 from topology.health import Objective
 from topology.histogram import Ladder, ladder
@@ -91,7 +94,7 @@ class Product:
     """The assembled parts, not yet started."""
 
     engine: Engine
-    receivers: list[OtlpReceiver]
+    receivers: list[Receiver]
     app: Any
 
 
@@ -106,8 +109,7 @@ def assemble(settings: Settings, closing: ExitStack, configuration: CatalogueFil
     otlp = _otlp(settings)
     intakes, engine_parts = _intake(settings, otlp, journal, store, house, definitions)
     closing.callback(intakes.close)
-    receivers = [OtlpReceiver(c.config, intakes.own, name) for name, c in settings.collectors.items()
-                 if c.kind == "otlp" and c.enabled]
+    receivers = _receivers(settings, otlp, intakes)
     engine_parts.sources = lambda: _sources(receivers, house, definitions, settings, engine_parts.objectives.failure)
     engine = Engine(engine_parts, _rules(settings))
     options, meta = _web_options(settings, otlp), Meta(version(), time.time, lambda: engine.figures)
@@ -135,6 +137,16 @@ def _otlp(settings: Settings) -> OtlpConfig:
     """The first receiver that is on: it says how resources are read, and is shown to newcomers."""
     configs = [c.config for c in settings.collectors.values() if c.kind == "otlp" and c.enabled]
     return configs[0] if configs else OtlpConfig()
+
+
+def _receivers(settings: Settings, otlp: OtlpConfig, intakes: Intakes) -> list[Receiver]:
+    """The listeners that are on, in the order of the configuration."""
+    zone = next(iter(otlp.zone_attributes), "")
+    make: dict[str, Callable[[Any, str], Receiver]] = {
+        "otlp": lambda config, name: OtlpReceiver(config, intakes.own, name),
+        "skywalking_segments": lambda config, name: SegmentReceiver(config, intakes.of(name), name, zone),
+    }
+    return [make[c.kind](c.config, name) for name, c in settings.collectors.items() if c.enabled and c.kind in make]
 
 
 def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckDBStore,
@@ -179,7 +191,7 @@ def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:
                       otlp_protocol="grpc" if otlp.grpc else "http/protobuf", assets=places.assets())
 
 
-def _sources(receivers: list[OtlpReceiver], house: House, definitions: Definitions, settings: Settings,
+def _sources(receivers: Sequence[Receiver], house: House, definitions: Definitions, settings: Settings,
              failure: str = "") -> list[dict[str, Any]]:
     rows = [receiver.status() for receiver in receivers]
     rows += [_row(name, c.kind, "off") for name, c in settings.collectors.items() if not c.enabled]

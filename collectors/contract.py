@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from topology.changes import Change
 from topology.histogram import Ladder
@@ -50,6 +50,24 @@ class Intake(Protocol):
 
     def settle(self, ticket: int) -> None:
         """Returns when every request up to `ticket` would survive a crash of the process."""
+        ...
+
+
+class Receiver(Protocol):
+    """A source that is listened to: what it takes in goes to an `Intake`."""
+
+    name: str
+
+    def start(self) -> None:
+        """Listens; ConfigurationError when that is not possible."""
+        ...
+
+    def stop(self) -> None:
+        """Refuses what comes new, answers what is under way, and ends; harmless when repeated."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """The row of the sources page: name, kind, state, rate_per_s, lag_s, last_error, last_seen, counters."""
         ...
 
 

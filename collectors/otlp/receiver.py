@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from collectors.contract import Intake
@@ -15,6 +14,7 @@ from collectors.otlp.grpc_server import GrpcServer
 from collectors.otlp.http_server import HttpServer
 from collectors.otlp.reception import Reception
 from collectors.receiving.budget import Budget
+from collectors.receiving.status import row
 from collectors.receiving.traffic import Traffic
 from topology.errors import ConfigurationError
 
@@ -69,35 +69,6 @@ class OtlpReceiver:
         return self._http.port if self._http is not None else None
 
     def status(self) -> dict[str, Any]:
-        """The row of the sources page: name, kind, state, rate_per_s, lag_s, last_error, last_seen, counters.
-
-        The rate is of requests. `lag_s` is None: how far the data lags is known only where spans are read.
-        """
-        seen_s = self.traffic.last_seen_s()
-        return {
-            "name": self.name,
-            "kind": "otlp",
-            "state": self._state(),
-            "rate_per_s": self.traffic.rate_per_s(),
-            "lag_s": None,
-            "last_error": self._failure or self.traffic.last_error() or None,
-            "last_seen": None if seen_s is None else _rfc3339(seen_s),
-            "counters": self.traffic.counters() | {
-                "in_flight_bytes": self.budget.in_flight_bytes,
-                "in_flight_peak_bytes": self.budget.peak_bytes,
-            },
-        }
-
-    def _state(self) -> str:
-        if self._failure:
-            return "failed"
-        if self._grpc is None and self._http is None:
-            return "off"
-        if self.traffic.last_seen_s() is None:
-            return "waiting"
-        return "degraded" if self.traffic.in_trouble() else "ok"
-
-
-def _rfc3339(epoch_s: float) -> str:
-    """UTC with milliseconds, as every answer writes times."""
-    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        """The row of the sources page, see `receiving.status.row`."""
+        listening = self._grpc is not None or self._http is not None
+        return row(self.name, "otlp", self.traffic, self.budget, listening=listening, failure=self._failure)

@@ -29,9 +29,19 @@ class Traffic:
             self._counters[f"{signal}_requests"] += 1
             self._counters["bytes"] += body_bytes
             self._seen(now_s)
-            if rejected:
-                self._counters["rejected_items"] += rejected
-                self._trouble(now_s, reason)
+        if rejected:
+            self.rejected(rejected, reason)
+
+    def rejected(self, items: int, reason: str) -> None:
+        """Counts items of a request that was taken which are refused for `reason`."""
+        with self._lock:
+            self._counters["rejected_items"] += items
+            self._trouble(self._clock(), reason)
+
+    def add(self, counter: str, number: int = 1) -> None:
+        """Counts what has a counter of its own."""
+        with self._lock:
+            self._counters[counter] += number
 
     def refused(self, why: str, message: str) -> None:
         """Counts a request that was answered with an error; `why` names the counter."""

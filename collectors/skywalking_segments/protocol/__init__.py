@@ -1,0 +1,1 @@
+"""The messages of SkyWalking agents, generated from skywalking.proto by `make protocol`."""

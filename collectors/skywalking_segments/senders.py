@@ -1,0 +1,42 @@
+"""Who sent it: the OTLP resource of a service and an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from collectors.skywalking_segments.instances import Instances
+
+GROUP = "::"
+Fill = Callable[[Resource, str, str], None]
+"""Fills an empty resource for a service and an instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Resources of SkyWalking's services and instances: `zone_attribute` is the one from which zones are read, and
+    `namespace_from_group` says that `group::name` is a namespace and a name."""
+
+    instances: Instances
+    zone_attribute: str
+    namespace_from_group: bool
+
+    def fill(self, resource: Resource, service: str, instance: str) -> None:
+        """Writes who sent it into an empty resource."""
+        for key, value in self._facts(service, instance):
+            if value:
+                resource.attributes.add(key=key).value.string_value = value
+
+    def _facts(self, service: str, instance: str) -> Iterator[tuple[str, str]]:
+        facts = self.instances.facts(service, instance)
+        group, _, short = service.partition(GROUP)
+        if self.namespace_from_group and group and short:
+            yield "service.namespace", group
+            service = short
+        yield "service.name", service
+        yield "service.instance.id", instance
+        yield "service.version", facts.version
+        if self.zone_attribute:
+            yield self.zone_attribute, facts.zone
