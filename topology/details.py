@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from topology.model import EdgeKey, InstanceKey, OperationKey, SeriesKey
+from topology.model import EdgeKey, GaugeKey, InstanceKey, OperationKey, SeriesKey
 
 
 class Details:
@@ -14,7 +15,7 @@ class Details:
 
     def __init__(self, taken: Iterable[tuple[SeriesKey, bool, int]], silent_ends: Sequence[Sequence[int]]) -> None:
         self._zones: dict[int, set[str]] = {}
-        self._instances: dict[int, dict[str, int]] = {}
+        self._speaking: dict[int, set[tuple[str, str]]] = {}
         self._node_sources: dict[int, set[str]] = {}
         self._edge_sources: dict[int, set[str]] = {}
         self._protocols: dict[int, set[str]] = {}
@@ -36,13 +37,14 @@ class Details:
         self._node_sources.setdefault(owner, set()).add(key.source)
         if isinstance(key, OperationKey | InstanceKey) and key.zone:
             self._zones.setdefault(owner, set()).add(key.zone)
-        if isinstance(key, InstanceKey):
-            zones = self._instances.setdefault(owner, {})
-            zones[key.zone] = zones.get(key.zone, 0) + 1
+        if isinstance(key, InstanceKey | GaugeKey) and key.instance:
+            self._speaking.setdefault(owner, set()).add((key.zone, key.instance))
 
     def of_node(self, number: int) -> dict[str, Any]:
-        """`zones`, `instances_by_zone` and `sources` of a node."""
-        return {"zones": sorted(self._zones.get(number, ())), "instances_by_zone": self._instances.get(number, {}),
+        """`zones`, `instances_by_zone`, `speaking` (zone and name of every instance) and `sources` of a node."""
+        speaking = tuple(sorted(self._speaking.get(number, ())))
+        return {"zones": sorted(self._zones.get(number, ())), "speaking": speaking,
+                "instances_by_zone": dict(Counter(zone for zone, _ in speaking)),
                 "sources": sorted(self._node_sources.get(number, ()))}
 
     def of_edge(self, number: int) -> dict[str, Any]:

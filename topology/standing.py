@@ -58,14 +58,16 @@ class Comparison:
     unregistered: int = 0
 
 
-def compared(registered: Sequence[Instance], speaking: Sequence[Speaking], calls: float) -> Comparison:
-    """Holds what is registered against what speaks; `calls` were seen of the service.
+def compared(registered: Sequence[Instance], speaking: Sequence[Speaking], calls: float,
+             found: Sequence[Match] | None = None) -> Comparison:
+    """Holds what is registered against what speaks; `calls` were seen of the service, `found` are the matches of
+    `speaking`, should they be known.
 
     A span's own word for a zone goes before the registry's. Silence is said only of an instance that was due
     `TELLING_CALLS` by its weight, and never as long as a speaking instance cannot be compared (a random id): it may be
     that one. Then `silent` still counts the silent ones beyond those.
     """
-    found = matches([one.instance for one in speaking], registered)
+    found = matches([one.instance for one in speaking], registered) if found is None else found
     doubtful = sum(1 for match in found if match.registered is None and not match.comparable)
     heard = {match.registered for match in found}
     due = _due(registered, calls) if speaking else [0.0] * len(registered)

@@ -17,6 +17,7 @@ from app.engine.parts import Parts
 from app.engine.past import HOUR_S, before
 from app.engine.placement import Placement
 from app.engine.presence import Presence, ends_of, is_id
+from app.engine.registered import Registered
 from app.examples import rows_of
 from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, LOG, PART, ROOT_WORK, SERVER_SIDE, WORK, Members
 from topology.model import LogKey, SeriesKey, Service
@@ -40,6 +41,7 @@ class Answers(ABC):
     members: Members
     presence: Presence
     placement: Placement
+    registered: Registered
     _pictures: dict[int, dict[str, Any]]
 
     @abstractmethod
@@ -79,8 +81,15 @@ class Answers(ABC):
             roles = members.role[rows]
             work = _listed(rows, roles, keys)
             args = (keys, totals, self.parts.ladder, window_s)
-            return {**node, "callers": callers, "callees": callees, "operations": operations(work.tolist(), *args),
-                    "instances": instances(rows[roles == INSTANCE].tolist(), *args)}
+            found = {**node, "callers": callers, "callees": callees, "operations": operations(work.tolist(), *args),
+                     "instances": instances(rows[roles == INSTANCE].tolist(), *args)}
+            return self.registered.tell(found, self.parts.clock(), over_s is None)
+
+    def registry(self) -> dict[str, Any]:
+        """Everything that is registered, and the age of what is known; see `app.views.Views`."""
+        self.snapshot()
+        with self.lock:
+            return self.registered.overview(self.parts.clock())
 
     def series(self, of: str, signals: Sequence[str], from_s: float, to_s: float,
                step_s: int) -> dict[str, Any] | None:

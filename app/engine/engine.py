@@ -24,6 +24,7 @@ from app.engine.past import before, long_before, recent
 from app.engine.placement import Placement
 from app.engine.presence import Presence
 from app.engine.promised import Promised
+from app.engine.registered import Registered
 from app.engine.sampling import Sampling
 from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Moment, Rules
 from app.intakes import Harvests
@@ -64,7 +65,8 @@ class Engine(Answers, Promised, Changed):
         self.placement = Placement(parts.store)
         self.book, self._deployments = ChangeBook(parts.store, parts.mask), Deployments()
         self._sampling = Sampling()
-        self._drawing = Drawing(rules, parts.house, self.presence, self.placement)
+        self.registered = Registered(parts.registry, parts.house)
+        self._drawing = Drawing(rules, parts.house, self.presence, self.placement, self.registered)
         self._threshold_us = int(rules.objective.latency_ms * 1000)
         self._budgets = Budgets(parts.store, parts.series, parts.ladder, self._threshold_us)
         self._uncommitted: list[RollupBatch] = []
@@ -94,6 +96,7 @@ class Engine(Answers, Promised, Changed):
         checkpoints = self.parts.store.checkpoints()
         self.parts.house.restore(checkpoints.get(ATTRIBUTES, b"{}"))
         self.asked.recover(checkpoints.get(TOLD, b"{}"))
+        self.parts.registry.restore(checkpoints)
         self.placement.restore(checkpoints.get(PINNED, b"[]"))
         self.presence.restore_states(checkpoints.get(STATES, b"{}"))
         self._load_changes(now_s, checkpoints.get(VERSIONS, b"{}"))
@@ -242,7 +245,8 @@ class Engine(Answers, Promised, Changed):
         checkpoints = {**harvest.checkpoints, ATTRIBUTES: self.parts.house.content(),
                        PINNED: self.placement.content(), STATES: self.presence.states_content()}
         checkpoints |= told | self.parts.objectives.checkpoints(self.parts.clock())
-        lines = self.parts.intakes.lines_contents()  # not few, and mostly the same as ten seconds ago
+        # not few, and mostly the same as ten seconds ago
+        lines = {**self.parts.intakes.lines_contents(), **self.parts.registry.content()}
         checkpoints |= {name: kept for name, kept in lines.items() if kept is not self._lines_kept.get(name)}
         try:
             self.parts.intakes.settle(harvest)

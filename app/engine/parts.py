@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.house import House
 from app.intakes import Intakes
+from app.registry import Registry
 from app.slo.evaluator import Objectives
 from app.telemetry import Telemetry
 from topology.histogram import Ladder
@@ -32,3 +33,4 @@ class Parts:
     sources: Callable[[], list[dict[str, Any]]]
     telemetry: Telemetry
     clock: Callable[[], float] = time.time
+    registry: Registry = field(default_factory=Registry)

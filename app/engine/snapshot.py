@@ -15,6 +15,7 @@ from app.engine.judging import Judging, judge_all, why_of
 from app.engine.moments import rfc3339
 from app.engine.placement import Placement
 from app.engine.presence import Presence, ends_of
+from app.engine.registered import NOTHING, Registered
 from app.house import House
 from topology.health import LOUDNESS, Objective, State
 from topology.layout import Group
@@ -70,8 +71,10 @@ class Moment:
 class Drawing:
     """Turns graphs into snapshots; remembers only which domain a virtual node was given."""
 
-    def __init__(self, rules: Rules, house: House, presence: Presence, placement: Placement) -> None:
+    def __init__(self, rules: Rules, house: House, presence: Presence, placement: Placement,
+                 registered: Registered) -> None:
         self._rules, self._house, self._presence, self._placement = rules, house, presence, placement
+        self._registered = registered
         self._domains: dict[str, str] = {}
         objective = rules.objective
         self._objective = {"error_ratio": round(1 - objective.availability, 9), "p95_ms": objective.latency_ms,
@@ -101,6 +104,9 @@ class Drawing:
     def judge(self, graph: nx.DiGraph, members: Members, judging: Judging, moment: Moment) -> None:
         """Completes and judges a graph in place; the live one of five minutes says since when a node has its state."""
         self._complete(graph, members, moment.now_s)
+        for service in self._registered.never_heard(graph) if moment.live else ():
+            graph.add_node(service.id, service=service, never=True, **QUIET_FIGURES)
+        self._registered.lay_over(graph, moment.now_s, moment.live)
         self._describe(graph)
         judge_all(graph, members, judging, self._rules.objective)
         if moment.live and moment.window_s == NOTED_WINDOW_S:
@@ -171,7 +177,7 @@ class Drawing:
         data = graph.nodes[node]
         service, judgement = data["service"], data["judgement"]
         first_s, last_s = self._presence.seen.get(node, (moment.now_s, moment.now_s))
-        figures = {key: data[key] for key in QUIET_FIGURES}
+        figures = {key: data[key] for key in (*QUIET_FIGURES, *NOTHING)}
         return {
             "id": node, "environment": service.environment, "namespace": service.namespace, "name": service.name,
             **{key: data[key] for key in ("kind", "title", "domain", "layer", "owner", "runbook", "health")}, **figures,
@@ -179,7 +185,7 @@ class Drawing:
             "why": data["why"] or why_of(judgement), "slo": data["slo"], "slo_kind": data["slo_kind"],
             "budget_left": None if judgement.budget_left is None else round(judgement.budget_left, 4),
             "complete": moment.partial.isdisjoint(data["sources"]), "first_seen": rfc3339(first_s),
-            "last_seen": rfc3339(last_s), "x": at[0], "y": at[1],
+            "last_seen": None if data.get("never") else rfc3339(last_s), "x": at[0], "y": at[1],
             "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins,
             "objective": self._objective,
         }
