@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
 
+from collectors.resources import Identify, identify
 from topology.changes import Change
 from topology.histogram import Ladder
 from topology.model import SeriesKey, Service
@@ -114,12 +115,14 @@ class Pulled:
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a puller is given besides its configuration: the environment its services belong to when it does not say,
-    the latency ladder in which calls are counted, how texts are masked, and the time (UTC epoch seconds)."""
+    the latency ladder in which calls are counted, how texts are masked, the time (UTC epoch seconds), and which
+    service resource attributes name."""
 
     environment: str
     ladder: Ladder
     mask: Callable[[str], str]
     clock: Callable[[], float]
+    identify: Identify = identify
 
 
 class Puller(Protocol):

@@ -7,8 +7,8 @@ from collectors.contract import Pulled
 
 
 def deliver(pulled: Pulled, source: str, intakes: Intakes) -> int:
-    """Takes the spans of a pull as they come; returns, when they would survive a crash of the process, in how many
-    pages there were any that had not been read before. `faults` and `partial` of the pull are whole then.
+    """Takes the spans of a pull as they come; returns, when they would survive a crash of the process, how many pages
+    there were. `faults` and `partial` of the pull are whole then.
 
     SourceUnavailable when the source broke off, Overloaded and OSError when the journal takes no more: what came
     before that is counted, and is left out when the same minutes are read again.
@@ -17,9 +17,8 @@ def deliver(pulled: Pulled, source: str, intakes: Intakes) -> int:
         return 0
     intake, last, pages = intakes.of(source), 0, 0
     for body in pulled.spans:
-        ticket = intake.take_pulled(body).ticket
-        pages += ticket > last
-        last = ticket
+        last = intake.take_pulled(body).ticket
+        pages += 1
     intake.settle(last)
     intake.read()
     return pages

@@ -14,7 +14,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags, Metric, N
 
 from collectors.otlp.config import Reading
 from collectors.otlp.resources import identify as identify_resource
-from collectors.otlp.values import NANOS, first, moment, parse, texts
+from collectors.otlp.values import NANOS, moment, parse, texts
+from collectors.resources import first
 from topology.model import GaugeKey, Resource
 
 WINDOW_S = 10

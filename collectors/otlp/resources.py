@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as Message
 
-from collectors.otlp.values import first, parse, texts
-from topology.model import UNNAMED, Resource, Service, unnamed
+from collectors.otlp.values import parse, texts
+from collectors.resources import Identify, identify
+from topology.model import Resource
 
-ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
-ZONE = ("cloud.availability_zone", "service.zone", "topology.kubernetes.io/zone")
-INSTANCE = ("service.instance.id", "k8s.pod.name", "host.name")
-SENDER = ("service.instance.id", "k8s.pod.name", "container.id")
-"""What tells services apart that have no name; where there is none of these, host and process do."""
-
-
-Identify = Callable[[Mapping[str, str]], Resource]
-"""From resource attributes to who sent it."""
+__all__ = ["Identify", "identify", "read"]
 
 
 def read(raw: bytes, identify: Identify) -> Resource:
@@ -25,21 +16,3 @@ def read(raw: bytes, identify: Identify) -> Resource:
     message = Message()
     parse(message, raw)
     return identify(texts(message.attributes))
-
-
-def identify(found: Mapping[str, str], default_environment: str = "", zones: Sequence[str] = ZONE) -> Resource:
-    """The sender named by resource attributes, by the semantic conventions, new names before old ones."""
-    service = Service(
-        first(found, ENVIRONMENT) or default_environment,
-        found.get("service.namespace", ""),
-        _name(found),
-    )
-    return Resource(service, first(found, zones), first(found, INSTANCE), found.get("service.version", ""))
-
-
-def _name(found: Mapping[str, str]) -> str:
-    name = found.get("service.name", "") or UNNAMED
-    if not name.startswith(UNNAMED):
-        return name
-    place = (first(found, ("host.name", "host.id")), found.get("process.pid", ""))
-    return unnamed(name, first(found, SENDER) or ":".join(part for part in place if part))

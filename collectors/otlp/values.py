@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -31,11 +31,6 @@ def parse(request: Message, body: bytes) -> None:
 def texts(attributes: Iterable[KeyValue]) -> dict[str, str]:
     """Attributes as text by name; the last of equal names counts."""
     return {attribute.key: text(attribute.value) for attribute in attributes}
-
-
-def first(found: Mapping[str, str], names: Iterable[str]) -> str:
-    """The first of several attributes that is there and not empty, or ""."""
-    return next((found[name] for name in names if found.get(name)), "")
 
 
 def text(value: AnyValue) -> str:

@@ -1,0 +1,115 @@
+"""Spans as Jaeger keeps them (tags, references, a process) to OTLP spans: of its internal API and of its indices.
+
+The way back from what Jaeger makes of OTLP (jaegertracing/jaeger, internal/jptrace and the contrib module
+pkg/translator/jaeger); its times have whole microseconds. Names of OpenTracing that the map reads get those of the
+semantic conventions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from collectors.spans.writing import ERROR, KINDS, OK, UNSET, attribute, event, identifier, resource, span
+
+Tags = dict[str, Any]
+CHILD_OF = "CHILD_OF"
+MICRO = 1000
+DOT = "@"
+"""What Jaeger writes for a dot in the names of tags that are fields of their own."""
+_OWN = ("span.kind", "otel.status_code", "otel.status_description", "w3c.tracestate", "internal.span.format")
+_NEW_NAMES = {"peer.hostname": "server.address", "peer.port": "server.port", "db.instance": "db.namespace",
+              "db.type": "db.system", "message_bus.destination": "messaging.destination.name"}
+_SENDER_NAMES = {"hostname": "host.name"}
+_STATUSES = {"ERROR": ERROR, "OK": OK}
+
+
+def sender(process: Mapping[str, Any], dot: str = DOT) -> bytes:
+    """The bytes of the resource of a process."""
+    return _sender(orjson.dumps(process), dot)
+
+
+@lru_cache(maxsize=1 << 12)
+def _sender(process: bytes, dot: str) -> bytes:
+    """The same; as text a process can be remembered, and reading it costs more than writing it down."""
+    read = orjson.loads(process)
+    tags = read_tags(read.get("tags"), read.get("tag"), dot)
+    attributes = {_SENDER_NAMES.get(key, key): value for key, value in tags.items()}
+    return resource({**attributes, "service.name": str(read.get("serviceName") or "")})
+
+
+def read_tags(listed: Iterable[Mapping[str, Any]] | None, fields: Mapping[str, Any] | None = None,
+              dot: str = DOT) -> Tags:
+    """Tags by name, those in a list and those that are fields of their own."""
+    found: Tags = {tag["key"]: _value(tag) for tag in listed or () if isinstance(tag, Mapping) and "key" in tag}
+    for name, value in (fields or {}).items():
+        found[name.replace(dot, ".")] = value
+    return found
+
+
+def _value(tag: Mapping[str, Any]) -> Any:
+    """The value of a tag, which its storage may have turned into text."""
+    value, kind = tag.get("value"), tag.get("type")
+    if not isinstance(value, str) or kind in (None, "string", "binary"):
+        return value
+    try:
+        return value.lower() == "true" if kind == "bool" else float(value) if kind == "float64" else int(value)
+    except ValueError:
+        return value
+
+
+def write(document: Mapping[str, Any], dot: str = DOT) -> bytes:
+    """The bytes of a span; b"" for a document that is none."""
+    trace, own = identifier(str(document.get("traceID", "")), 16), identifier(str(document.get("spanID", "")), 8)
+    start_us = document.get("startTime")
+    if not trace or not own or not isinstance(start_us, int):
+        return b""
+    tags = read_tags(document.get("tags"), document.get("tag"), dot)
+    parent, links = _references(document, trace)
+    kind = KINDS.get(str(tags.get("span.kind", "")).lower(), 0)
+    status, state = _status(tags), str(tags.get("w3c.tracestate") or "")
+    times_ns = start_us * MICRO, (start_us + int(document.get("duration") or 0)) * MICRO
+    return span((trace, own, parent), str(document.get("operationName") or ""), kind, times_ns, _attributes(tags),
+                status=status, trace_state=state, events=_events(document.get("logs")), links=links)
+
+
+def _references(document: Mapping[str, Any], trace: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The parent, which is the first CHILD_OF in the same trace, and everything else that is referred to."""
+    parent, links = identifier(str(document.get("parentSpanID") or ""), 8), []
+    for reference in document.get("references") or ():
+        where = identifier(str(reference.get("traceID", "")), 16)
+        at = identifier(str(reference.get("spanID", "")), 8)
+        if not parent and where == trace and reference.get("refType") == CHILD_OF:
+            parent = at
+        elif where and at and at != parent:
+            links.append((where, at))
+    return parent, links
+
+
+def _status(tags: Tags) -> tuple[int, str]:
+    said = _STATUSES.get(str(tags.get("otel.status_code", "")).upper(), UNSET)
+    failed = tags.get("error")
+    if said == UNSET and (failed is True or str(failed).lower() == "true"):
+        said = ERROR
+    return said, str(tags.get("otel.status_description") or "")
+
+
+def _attributes(tags: Tags) -> list[bytes]:
+    for old, new in _NEW_NAMES.items():
+        if old in tags:
+            tags.setdefault(new, tags[old])
+    return [attribute(key, value) for key, value in tags.items() if key not in _OWN]
+
+
+def _events(logs: Sequence[Mapping[str, Any]] | None) -> list[bytes]:
+    found = []
+    for log in logs or ():
+        fields = read_tags(log.get("fields"))
+        name = str(fields.pop("event", ""))
+        at_us = log.get("timestamp")
+        found.append(event(at_us * MICRO if isinstance(at_us, int) else 0, name,
+                           [attribute(key, value) for key, value in fields.items()]))
+    return found
