@@ -227,6 +227,14 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """What is made of what registries tell."""
+
+    old_after_s: Annotated[float, Duration(10, DAY_S)] = 300.0
+    show_silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """How the map is divided into bands."""
 
@@ -271,6 +279,7 @@ class Settings:
     health: Health = Health()
     slo: Objectives = Objectives()
     changes: Changes = Changes()
+    registry: Registration = Registration()
     layout: Layout = Layout()
     catalogue: Entries = Entries()
     masking: Masking = Masking()

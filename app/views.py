@@ -98,6 +98,12 @@ class Views(Protocol):
         """What is wrong in the SLO documents: `file`, `line`, `path`, `rule`, `message`, `level` (error, warning)."""
         ...
 
+    def registry(self) -> Json:
+        """What is registered: `registries` (`source`, `at` as RFC 3339, `age_s`, `old`) and `services` (`id`, `title` by
+        language, `node`: the id of the node that it is, None for one that never spoke, `sources`, and `zones`: how many
+        are `registered`, `healthy`, `disabled` in each)."""
+        ...
+
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
         """Pins nodes at world positions, for every viewer and for good."""
         ...

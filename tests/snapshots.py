@@ -95,6 +95,7 @@ class Shelf:
         self.kept, self.lines = {one["trace_id"]: one for one in traces}, list(lines)
         self.asked: list[tuple[Any, ...]] = []
         self.pinned: dict[str, tuple[float, float]] = {}
+        self.registered: Json = {"registries": [], "services": []}
         self.loaded = True
         self.state = "ok"
         self._listeners: list[Callable[[int], None]] = []
@@ -151,6 +152,9 @@ class Shelf:
     def sources(self) -> list[Json]:
         return [{"name": "otlp", "kind": "otlp", "state": self.state, "rate_per_s": 812.5, "lag_s": 1.2,
                  "last_error": None, "last_seen": AT, "counters": {"spans": 48_000, "refused": 2}}]  # fmt: skip
+
+    def registry(self) -> Json:
+        return self.registered
 
     def quality(self) -> Json:
         return dict(self.now["quality"])

@@ -114,6 +114,10 @@ def _add_state(api: APIRouter, views: Views) -> None:
     async def sources(asked: Annotated[NoParameters, Query()]) -> Answer:
         return Answer(await asyncio.to_thread(views.sources))
 
+    @api.get("/registry", summary="What is registered, by service and zone, and how old that knowledge is")
+    async def registry(asked: Annotated[NoParameters, Query()]) -> Answer:
+        return Answer(await asyncio.to_thread(views.registry))
+
     @api.get("/quality", summary="What was lost, merged, refused, and is waiting")
     async def quality(asked: Annotated[NoParameters, Query()]) -> Answer:
         return Answer(await asyncio.to_thread(views.quality))
