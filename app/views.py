@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
+
+from app.changes.told import Told
 
 Json = dict[str, Any]
 
@@ -102,6 +104,19 @@ class Views(Protocol):
         """What is registered: `registries` (`source`, `at` as RFC 3339, `age_s`, `old`) and `services` (`id`, `title` by
         language, `node`: the id of the node that it is, None for one that never spoke, `sources`, and `zones`: how many
         are `registered`, `healthy`, `disabled` in each)."""
+        ...
+
+    def changes(self, services: Collection[str] | None, kinds: Collection[str] | None, from_s: float, to_s: float,
+                limit: int) -> list[Json]:
+        """The changes made in [from_s, to_s), newest first: `uid`, `at`, `ended` (RFC 3339 or None), `kind`, `title`,
+        `version`, `author`, `link`, `outcome`, `source`, `service` (id, None for a change of everything) and
+        `service_title` by language. `services` are ids, "" among them stands for changes of everything."""
+        ...
+
+    def record_changes(self, told: Sequence[Told]) -> list[Json]:
+        """Takes in what somebody tells, and returns it as `changes` has it once it is durable; what the rules of the
+        configuration ignore is left out. Misread for a service that cannot be told from others, StoreError when
+        nothing could be written: then nothing was taken in."""
         ...
 
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:

@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from app.views import Json, Views
 from app.web.answer import Answer, checked, stepped, with_times
+from app.web.changes import add_changes
 from app.web.encoding import accepts
 from app.web.options import WINDOWS_S, Meta, WebOptions
 from app.web.parameters import (
@@ -47,6 +48,7 @@ def router(views: Views, broadcast: Broadcast, options: WebOptions, meta: Meta) 
     _add_state(api, views)
     _add_stream(api, broadcast)
     _add_positions(api, views, options)
+    add_changes(api, views, options, meta)
     add_slos(api, views, meta)
     _add_slo_table(api, SloTable(views, meta.clock))
     return api

@@ -40,6 +40,8 @@ class WebOptions:
     write_positions: bool = True
     max_viewers: int = 5000
     max_body_bytes: int = 1_000_000
+    change_token: str = field(default="", repr=False)
+    changes_per_minute: int = 600
     assets: Path = Path(__file__).parents[2] / "assets"
 
     @property

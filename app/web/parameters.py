@@ -121,6 +121,22 @@ class LogsParameters(Span):
     limit: Limit = 100
 
 
+class ChangesParameters(Span):
+    """Which changes; without `from`, those of the last seven days."""
+
+    from_: MomentParameter = Field(Moment(ago_s=7 * 86_400), alias="from")
+    service: Service | None = None
+    kind: Literal["deployment", "configuration", "scaling", "restart", "other"] | None = None
+    outcome: Literal["succeeded", "failed", "running", "unknown"] | None = None
+    limit: Annotated[int, Field(ge=1, le=5000)] = 500
+
+
+class TokenParameters(Parameters):
+    """For senders that cannot set a header."""
+
+    token: Annotated[str | None, Field(max_length=500)] = None
+
+
 class StreamParameters(Parameters):
     """Which window the live stream shows."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,22 +12,23 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 TITLES = {
-    400: "Bad request", 403: "Refused", 404: "Not found", 405: "Method not allowed", 411: "Length required",
-    413: "Too large", 415: "Unsupported media type", 421: "Misdirected request", 500: "Internal error",
-    503: "Unavailable",
+    400: "Bad request", 401: "Unauthorized", 403: "Refused", 404: "Not found", 405: "Method not allowed",
+    411: "Length required", 413: "Too large", 415: "Unsupported media type", 421: "Misdirected request",
+    429: "Too many requests", 500: "Internal error", 503: "Unavailable",
 }  # fmt: skip
 
 
 class Problem(Exception):
-    """An answer that is an error: HTTP status, a sentence, and the parameter at fault if there is one."""
+    """An answer that is an error: HTTP status, a sentence, the parameter at fault if there is one, and headers."""
 
-    def __init__(self, status: int, detail: str, key: str | None = None) -> None:
+    def __init__(self, status: int, detail: str, key: str | None = None,
+                 headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.key = status, detail, key
+        self.status, self.detail, self.key, self.headers = status, detail, key, headers
 
     def response(self, headers: dict[str, str] | None = None) -> Response:
         """The answer to send."""
-        return problem(self.status, self.detail, self.key, headers)
+        return problem(self.status, self.detail, self.key, {**(self.headers or {}), **(headers or {})})
 
 
 def problem(status: int, detail: str, key: str | None = None, headers: dict[str, str] | None = None) -> Response:
