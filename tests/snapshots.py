@@ -96,6 +96,7 @@ class Shelf:
         self.asked: list[tuple[Any, ...]] = []
         self.pinned: dict[str, tuple[float, float]] = {}
         self.registered: Json = {"registries": [], "services": []}
+        self.changed: list[Json] = []
         self.loaded = True
         self.state = "ok"
         self._listeners: list[Callable[[int], None]] = []
@@ -148,6 +149,14 @@ class Shelf:
              to_s: float | None = None, limit: int = 100, pattern: str | None = None) -> list[Json]:  # fmt: skip
         self.asked.append(("logs", service, trace, from_s, to_s, limit))
         return [line for line in self.lines if (pattern or "").casefold() in line["body"].casefold()][:limit]
+
+    def changes(self, services: Any, kinds: Any, from_s: float, to_s: float, limit: int) -> list[Json]:
+        self.asked.append(("changes", services, kinds, from_s, to_s, limit))
+        return [one for one in self.changed if (services is None or (one["service"] or "") in services)
+                and (kinds is None or one["kind"] in kinds)][:limit]
+
+    def record_changes(self, told: Sequence[Any]) -> list[Json]:
+        raise NotImplementedError  # tests tell the real engine
 
     def sources(self) -> list[Json]:
         return [{"name": "otlp", "kind": "otlp", "state": self.state, "rate_per_s": 812.5, "lag_s": 1.2,
