@@ -21,7 +21,7 @@ from app.engine.parts import Parts
 from app.engine.snapshot import Rules
 from app.house import House
 from app.intakes import Intakes
-from app.registry import Registry
+from app.registry import Registries
 from app.settings import Settings
 from app.slo.definitions import Definitions, definitions_of
 from app.slo.evaluator import Objectives
@@ -161,10 +161,10 @@ def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckD
     house.changed = intakes.forget_names
     telemetry = Telemetry(intakes.own if settings.telemetry.self_traces else None, settings.environment, version())
     objectives = _objectives(settings, otlp, definitions, house, store, scale)
-    registry = Registry([name for name, c in settings.collectors.items() if c.enabled], settings.registry.old_after_s,
-                        settings.registry.show_silent)
+    registries = Registries([name for name, c in settings.collectors.items() if c.enabled],
+                            settings.registry.old_after_s, settings.registry.show_silent)
     return intakes, Parts(intakes, intakes.own.pairing, store, series, scale, mask, house, objectives, list, telemetry,
-                          registry=registry)
+                          registries=registries)
 
 
 def _objectives(settings: Settings, otlp: OtlpConfig, definitions: Definitions, house: House, store: DuckDBStore,

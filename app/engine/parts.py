@@ -9,7 +9,7 @@ from typing import Any
 
 from app.house import House
 from app.intakes import Intakes
-from app.registry import Registry
+from app.registry import Registries
 from app.slo.evaluator import Objectives
 from app.telemetry import Telemetry
 from topology.histogram import Ladder
@@ -33,4 +33,4 @@ class Parts:
     sources: Callable[[], list[dict[str, Any]]]
     telemetry: Telemetry
     clock: Callable[[], float] = time.time
-    registry: Registry = field(default_factory=Registry)
+    registries: Registries = field(default_factory=Registries)
