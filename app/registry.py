@@ -35,7 +35,7 @@ class Facts:
     instances: Mapping[Service, tuple[Instance, ...]] = field(default_factory=dict)
 
 
-class Registry:
+class Registries:
     """Takes what registries tell. Thread-safe. `sources` are the collectors that are on: what another one told before
     a restart is forgotten. Facts older than `old_after_s` are old: told further, and marked. Registered services that
     never spoke are drawn only where `show_silent` says so."""

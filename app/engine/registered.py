@@ -10,7 +10,7 @@ import networkx as nx
 
 from app.engine.moments import rfc3339
 from app.house import House
-from app.registry import Facts, Registry
+from app.registry import Facts, Registries
 from topology.model import Kind, Service
 from topology.registry import Instance
 from topology.speaking import Match, matches
@@ -42,8 +42,8 @@ class _Matched:
 class Registered:
     """Holds graphs against the registry. Call it with the engine's lock held."""
 
-    def __init__(self, registry: Registry, house: House) -> None:
-        self.registry, self._house = registry, house
+    def __init__(self, registries: Registries, house: House) -> None:
+        self.registries, self._house = registries, house
         self._placed = self._live = _Placed((0, 0, frozenset()), {}, {})
         self._matched: dict[str, _Matched] = {}
 
@@ -52,7 +52,7 @@ class Registered:
 
         What is registered is known of now only: of another moment a graph is told zones and nothing else.
         """
-        placed, old = self._place(graph), self.registry.old(now_s)
+        placed, old = self._place(graph), self.registries.old(now_s)
         self._live = placed if live else self._live
         for node, data in graph.nodes(data=True):
             instances = placed.of_node.get(node, ())
@@ -65,7 +65,7 @@ class Registered:
 
     def never_heard(self, graph: nx.DiGraph) -> Sequence[Service]:
         """The registered services that are to be drawn and that no node of a graph is."""
-        return [*self._place(graph).unseen] if self.registry.show_silent else []
+        return [*self._place(graph).unseen] if self.registries.show_silent else []
 
     def tell(self, found: Json, now_s: float, live: bool) -> Json:
         """A node's details with `registered` beside every instance, `registered_only` and the age of what is known; of
@@ -85,9 +85,9 @@ class Registered:
 
     def ages(self, now_s: float, sources: Iterable[str] | None = None) -> list[Json]:
         """When each registry told something last, and whether that is old."""
-        ages_s = self.registry.ages_s(now_s)
+        ages_s = self.registries.ages_s(now_s)
         return [{"source": source, "at": rfc3339(now_s - ages_s[source]), "age_s": round(ages_s[source], 1),
-                 "old": ages_s[source] > self.registry.old_after_s}
+                 "old": ages_s[source] > self.registries.old_after_s}
                 for source in sorted(ages_s if sources is None else ages_s.keys() & set(sources))]
 
     def overview(self, now_s: float) -> Json:
@@ -106,7 +106,7 @@ class Registered:
                 "zones": _zones(compared(instances, (), 0.0)), "sources": sorted({one.source for one in instances})}
 
     def _place(self, graph: nx.DiGraph) -> _Placed:
-        facts, entries = self.registry.facts(), self._house.entries
+        facts, entries = self.registries.facts(), self._house.entries
         key = (facts.number, id(entries), frozenset(graph))
         if key != self._placed.key:
             self._placed = self._placed_anew(key, facts, graph)
