@@ -164,7 +164,7 @@ def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckD
     registries = Registries([name for name, c in settings.collectors.items() if c.enabled],
                             settings.registry.old_after_s, settings.registry.show_silent)
     return intakes, Parts(intakes, intakes.own.pairing, store, series, scale, mask, house, objectives, list, telemetry,
-                          registries=registries)
+                          registry=registries)
 
 
 def _objectives(settings: Settings, otlp: OtlpConfig, definitions: Definitions, house: House, store: DuckDBStore,

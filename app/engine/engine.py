@@ -65,7 +65,7 @@ class Engine(Answers, Promised, Changed):
         self.placement = Placement(parts.store)
         self.book, self._deployments = ChangeBook(parts.store, parts.mask), Deployments()
         self._sampling = Sampling()
-        self.registered = Registered(parts.registries, parts.house)
+        self.registered = Registered(parts.registry, parts.house)
         self._drawing = Drawing(rules, parts.house, self.presence, self.placement, self.registered)
         self._threshold_us = int(rules.objective.latency_ms * 1000)
         self._budgets = Budgets(parts.store, parts.series, parts.ladder, self._threshold_us)
@@ -96,7 +96,7 @@ class Engine(Answers, Promised, Changed):
         checkpoints = self.parts.store.checkpoints()
         self.parts.house.restore(checkpoints.get(ATTRIBUTES, b"{}"))
         self.asked.recover(checkpoints.get(TOLD, b"{}"))
-        self.parts.registries.restore(checkpoints)
+        self.parts.registry.restore(checkpoints)
         self.placement.restore(checkpoints.get(PINNED, b"[]"))
         self.presence.restore_states(checkpoints.get(STATES, b"{}"))
         self._load_changes(now_s, checkpoints.get(VERSIONS, b"{}"))
@@ -246,7 +246,7 @@ class Engine(Answers, Promised, Changed):
                        PINNED: self.placement.content(), STATES: self.presence.states_content()}
         checkpoints |= told | self.parts.objectives.checkpoints(self.parts.clock())
         # not few, and mostly the same as ten seconds ago
-        lines = {**self.parts.intakes.lines_contents(), **self.parts.registries.content()}
+        lines = {**self.parts.intakes.lines_contents(), **self.parts.registry.content()}
         checkpoints |= {name: kept for name, kept in lines.items() if kept is not self._lines_kept.get(name)}
         try:
             self.parts.intakes.settle(harvest)

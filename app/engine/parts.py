@@ -33,4 +33,4 @@ class Parts:
     sources: Callable[[], list[dict[str, Any]]]
     telemetry: Telemetry
     clock: Callable[[], float] = time.time
-    registries: Registries = field(default_factory=Registries)
+    registry: Registries = field(default_factory=Registries)
