@@ -22,6 +22,7 @@ from app.engine.snapshot import Rules
 from app.house import House
 from app.intakes import Intakes
 from app.registry import Registries
+from app.runner.wiring import Receivers, lags_s, sources
 from app.settings import Settings
 from app.slo.definitions import Definitions, definitions_of
 from app.slo.evaluator import Objectives
@@ -113,6 +114,7 @@ def assemble(settings: Settings, closing: ExitStack, configuration: CatalogueFil
     receivers = _receivers(settings, otlp, intakes)
     engine_parts.sources = lambda: _sources(receivers, house, definitions, settings, engine_parts.objectives.failure)
     engine = Engine(engine_parts, _rules(settings))
+    receivers += sources(settings, Receivers(engine, intakes), engine_parts.mask, engine_parts.ladder)
     options, meta = _web_options(settings, otlp), Meta(version(), time.time, lambda: engine.figures)
     closing.enter_context(control.serve(settings.data.directory, store))
     closing.callback(engine_parts.telemetry.stop)
@@ -170,8 +172,8 @@ def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckD
 def _objectives(settings: Settings, otlp: OtlpConfig, definitions: Definitions, house: House, store: DuckDBStore,
                 scale: Ladder) -> Objectives:
     shares = {reading.signal for reading in otlp.metrics.values() if reading.saturation}
-    return Objectives(definitions, house, store, scale, shares, settings.slo.max_slos,
-                      settings.pairing.horizon_s + SETTLES_S)
+    settles_s = max([settings.pairing.horizon_s, *lags_s(settings).values()]) + SETTLES_S
+    return Objectives(definitions, house, store, scale, shares, settings.slo.max_slos, settles_s)
 
 
 def _identify(settings: Settings, otlp: OtlpConfig, house: House) -> Identify:
@@ -184,7 +186,8 @@ def _rules(settings: Settings) -> Rules:
                           int(health.short_s), int(health.long_s), health.page_burn, health.ticket_burn,
                           health.min_bad_events)
     return Rules(objective, health.stale_after_s, health.leave_after_s, settings.layout.group_by, settings.environment,
-                 settings.demo, settings.pairing.horizon_s + SETTLES_S, settings.changes.services)
+                 settings.demo, settings.pairing.horizon_s + SETTLES_S, lags_s=lags_s(settings),
+                 change_rules=settings.changes.services)
 
 
 def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:

@@ -7,6 +7,7 @@ written without that ending, because the value carries the unit: `horizon_s` is 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -57,10 +58,15 @@ class Pace:
     read besides, newest first, in no more than `catch_up_share` of the time."""
 
     interval_s: Annotated[float, Duration(5, 3600)] = 30.0
-    overlap_s: Annotated[float, Duration(60, 3600)] = 300.0
+    overlap_s: Annotated[float, Duration(120, 3600)] = 300.0
     settle_s: Annotated[float, Duration(0, 600)] = 5.0
     catch_up_s: Annotated[float, Duration(0, 7 * 86400)] = 86400.0
     catch_up_share: Annotated[float, Range(0.01, 1)] = 0.25
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        """A minute is read at least twice while it may change, or else the past is read without end."""
+        if self.catch_up_s and 2 * self.interval_s > self.overlap_s:
+            yield "interval", f"at most half of overlap ({self.overlap_s:g} s)", f"{self.interval_s:g} s"
 
 
 ReadableFile = Annotated[Path, FileOnDisk()]

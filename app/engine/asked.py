@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -33,11 +33,13 @@ _log = structlog.get_logger("synoptic.asked")
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """What a source told at once, and its checkpoint, which is true when that is counted."""
+    """What a source told at once, and its checkpoint, which is true when that is counted. `partial`: the minutes, by
+    their starts, of which something is missing, beside readings that are not complete."""
 
     source: str
     readings: Sequence[Reading]
     checkpoint: bytes
+    partial: Collection[int] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ class Asked:
         self._most_series = parts.pairing.bounds.max_series
         self._rings = {name: Ring(parts.ladder, MINUTE_S) for name in lags_s}
         self._until_s = dict.fromkeys(lags_s, 0)
-        self._partial_s = dict.fromkeys(lags_s, 0)
+        self._partial_s: dict[str, int] = {}
         self._readings = Readings()
         self._lock = threading.Condition()
         self._inbox: list[Delivery] = []
@@ -85,7 +87,7 @@ class Asked:
 
     def _unknown(self, delivery: Delivery) -> list[int]:
         """The minutes of a delivery that were told before this process remembers."""
-        until_s = self._until_s[delivery.source]
+        until_s = self._until_s.get(delivery.source, 0)
         return [reading.start_s for reading in delivery.readings
                 if reading.start_s < until_s and not self._readings.knows(delivery.source, reading.start_s)]
 
@@ -133,7 +135,11 @@ class Asked:
     def _note(self, delivery: Delivery) -> None:
         self.checkpoints[CHECKPOINT + delivery.source] = delivery.checkpoint
         self.checkpoints[TOLD] = json.dumps(self._until_s).encode()
-        self._readings.forget_before(delivery.source, self._until_s[delivery.source] - REMEMBERED_S)
+        self._readings.forget_before(delivery.source, self._until_s.get(delivery.source, 0) - REMEMBERED_S)
+        partial = [*delivery.partial, *(one.start_s for one in delivery.readings if not one.complete)]
+        if partial:
+            known = self._partial_s.get(delivery.source, 0)
+            self._partial_s[delivery.source] = max(known, max(partial) + MINUTE_S)
 
     def _recall(self, delivery: Delivery, series: SeriesTable) -> set[int]:
         """Looks up what was told of minutes before; returns those of which only sums of longer windows are left."""
@@ -166,8 +172,6 @@ class Asked:
         own = rows_of(said, unclaimed(said, members, claimed.get(reading.start_s)))
         added = self._readings.replace(source, reading.start_s, own, reading.complete)
         self._until_s[source] = max(self._until_s[source], reading.start_s + MINUTE_S)
-        if not reading.complete:
-            self._partial_s[source] = max(self._partial_s[source], reading.start_s + MINUTE_S)
         self._rings[source].add(added)
         return added
 

@@ -1,1 +1,1 @@
-"""Sources that are asked: when, for which minutes, and what becomes of the answers."""
+"""The clock of the sources that are asked: when each is asked for which minutes, and what becomes of the answer."""

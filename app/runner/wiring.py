@@ -1,0 +1,71 @@
+"""From the configuration to the sources that are asked, and from their answers to whoever counts or keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from app.engine.asked import CHECKPOINT, Delivery
+from app.engine.engine import Engine
+from app.intakes import Intakes
+from app.kinds import Collector
+from app.runner import spans
+from app.runner.asking import Asking, Source
+from app.settings import Settings
+from collectors.contract import Context, Pulled, Puller
+from topology.errors import Overloaded
+from topology.histogram import Ladder
+
+TOLD_AFTER_S = 60.0
+"""A minute is told when it is over."""
+OF_NOW = frozenset(("nacos",))
+"""The kinds that tell of now only: they have no past to be read."""
+
+
+def lags_s(settings: Settings) -> dict[str, float]:
+    """How far behind the sources that count themselves usually are, by name: what they tell is about the minute before
+    the last, told some time after its end, at the next pull."""
+    return {name: TOLD_AFTER_S + c.config.pace.settle_s + c.config.pace.interval_s
+            for name, c in asked(settings).items() if not hasattr(c.config, "spans_apart_s")}
+
+
+def asked(settings: Settings) -> dict[str, Collector]:
+    """The collectors that are on and are asked, by name."""
+    return {name: c for name, c in settings.collectors.items() if c.enabled and hasattr(c.config, "pace")}
+
+
+@dataclass(frozen=True)
+class Receivers:
+    """Where answers go."""
+
+    engine: Engine
+    intakes: Intakes
+
+    def deliver(self, source: str, pulled: Pulled, checkpoint: bytes) -> None:
+        """Hands on everything that a source brought. What is told again replaces what was told, so a delivery that
+        breaks off is repeated as a whole. SourceUnavailable, Overloaded and StoreError as `app.runner.asking` says."""
+        spans.deliver(pulled, source, self.intakes)
+        if pulled.instances is not None:
+            self.engine.parts.registry.take(source, pulled.instances, self.engine.parts.clock())
+        if pulled.changes:
+            self.engine.note_changes(pulled.changes)
+        if not self.engine.asked.offer(Delivery(source, pulled.readings, checkpoint, pulled.partial)):
+            raise Overloaded("what the source told was not counted in time", 10)
+
+
+def build(collector: Collector, name: str, context: Context) -> Puller:
+    """The puller of a collector; only its own module is loaded."""
+    puller: Puller = import_module(f"collectors.{collector.kind}.source").build(collector.config, name, context)
+    return puller
+
+
+def sources(settings: Settings, to: Receivers, mask: Callable[[str], str], scale: Ladder) -> list[Source]:
+    """Every source that is asked, not yet started."""
+    context = Context(settings.environment, scale, mask, to.engine.parts.clock)
+
+    def stored(name: str) -> Callable[[], bytes | None]:
+        return lambda: to.engine.parts.store.checkpoints().get(CHECKPOINT + name)
+
+    return [Source(Asking(name, c.kind, build(c, name, context), c.config.pace, to.deliver, stored(name),
+                          c.kind not in OF_NOW, context.clock)) for name, c in asked(settings).items()]
