@@ -103,8 +103,8 @@ FAULTS = {
         + ", found '('",
     ),
     "a kind that does not exist names those that do": (
-        "collectors: {bank: {kind: skywalking}}",
-        f"collectors.bank.kind: expected one of the known kinds ({', '.join(kinds())}), found 'skywalking'",
+        "collectors: {bank: {kind: pigeons}}",
+        f"collectors.bank.kind: expected one of the known kinds ({', '.join(kinds())}), found 'pigeons'",
     ),
     "a collector without kind": (
         "collectors: {bank: {url: 'http://x'}}",
