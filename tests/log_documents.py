@@ -29,7 +29,7 @@ class Line:
 
 def recording() -> list[Line]:
     """Three minutes of two services: 90 lines, of which 12 are errors of three kinds, and one fatal line."""
-    lines = [Line(2 * n, "orders" if n % 3 else "payments", "info" if n % 10 else "warn", f"request {n} handled in {n} ms")
+    lines = [Line(2 * n, "orders" if n % 3 else "payments", "info" if n % 10 else "warn", f"request {n} took {n} ms")
              for n in range(77)]
     lines += [Line(5 + 14 * n, "orders", "error", f"could not reserve stock for order {7000 + n}: timeout", TRACE)
               for n in range(8)]
@@ -117,7 +117,8 @@ def skywalking(line: Line, time_s: float) -> Document:
 def own(line: Line, time_s: float) -> Document:
     """A house's own names, some nested, some dotted."""
     return {"ts": int(time_s * 1000), "app": {"id": line.service}, "ctx.sev": line.level.upper(), "text": line.body,
-            "where": {"host": f"{line.service}-1"}, **({"ids": {"trace": line.trace_id, "span": SPAN}} if line.trace_id else {})}
+            "where": {"host": f"{line.service}-1"},
+            **({"ids": {"trace": line.trace_id, "span": SPAN}} if line.trace_id else {})}
 
 
 def properties(**named: Any) -> dict[str, Any]:
@@ -155,11 +156,12 @@ WRITTEN: Sequence[Written] = (
         service__node__name=KEYWORD, trace__id=KEYWORD, transaction__id=KEYWORD,
     ), apm_error, "prod", only_errors=True),
     Written("skywalking", "sw_log-20261121", properties(
-        timestamp=LONG, service_id=KEYWORD, service_instance_id=KEYWORD, content=TEXT, content_type=LONG, time_bucket=LONG,
-        tags=KEYWORD, trace_id=KEYWORD, trace_segment_id=KEYWORD, unique_id=KEYWORD,
+        timestamp=LONG, service_id=KEYWORD, service_instance_id=KEYWORD, content=TEXT, content_type=LONG,
+        time_bucket=LONG, tags=KEYWORD, trace_id=KEYWORD, trace_segment_id=KEYWORD, unique_id=KEYWORD,
     ), skywalking),
     Written("own", "app-shop-1", properties(
-        ts=LONG, app__id=KEYWORD, ctx__sev=KEYWORD, text=TEXT, where__host=KEYWORD, ids__trace=KEYWORD, ids__span=KEYWORD,
+        ts=LONG, app__id=KEYWORD, ctx__sev=KEYWORD, text=TEXT, where__host=KEYWORD, ids__trace=KEYWORD,
+        ids__span=KEYWORD,
     ), own),
 )
 OWN_FIELDS = {"time": "ts", "service": "app.id", "level": "ctx.sev", "body": "text", "trace_id": "ids.trace",

@@ -19,6 +19,8 @@ from topology.errors import SourceUnavailable
 Flavour = Literal["elasticsearch", "opensearch"]
 OLDEST_FOR_CLIENT = (7, 14)
 """From here on Elasticsearch says in every reply what it is, which the official client insists on."""
+_CLOSED = (403, 404, 405)
+"""What `GET /` is answered with where the login, a proxy or the distribution does not allow it."""
 _LENIENT = "ignore_unavailable=true&allow_no_indices=true"
 
 
@@ -61,9 +63,9 @@ class Cluster:
         """What answers there, from `GET /`; where that is not allowed, from what a harmless search says of itself."""
         if self._product is None:
             told = self._counted(self._plain, "GET", "/")
-            if told.status == 401:
+            if told.status >= 300 and told.status not in _CLOSED:
                 raise refusal(told.status, told.body)
-            found = _told(told) if told.status == 200 else self._shown()
+            found = self._shown() if told.status in _CLOSED else _told(told)
             self._transport = self._way(found)
             self._product = found
         return self._product

@@ -64,7 +64,8 @@ class Question:
         if not view.dated:
             width = {"histogram": {"field": view.time, "interval": _MINUTE_MS, "order": "desc"}}
         yield {"minute": width}
-        named = {"service": view.service, "environment": view.environment, "namespace": view.namespace,
+        services = {f"service_{number}": name for number, name in enumerate(view.services)}
+        named = {**services, "environment": view.environment, "namespace": view.namespace,
                  "level": view.level, "number": view.number}
         for name, counted in named.items():
             if counted:
@@ -95,7 +96,8 @@ def count(cluster: Cluster, question: Question, groups: int, environment: str) -
 
 def _add(counted: Counted, view: View, bucket: Mapping[str, Any], environment: str) -> None:
     key, lines = bucket["key"], int(bucket["doc_count"])
-    service = service_of(view.layout, key.get, environment)
+    name = next((key[f"service_{n}"] for n in range(len(view.services)) if key[f"service_{n}"]), "")
+    service = service_of(view.layout, {**key, "service": name}.get, environment)
     if service is None:
         counted.nameless += lines
         return

@@ -34,7 +34,7 @@ def of_service(view: View, service: Service, environment: str) -> list[Clause]:
     name = service.name
     if view.layout.encoded:
         name = f"{b64encode(name.encode()).decode()}.1"
-    clauses: list[Clause] = [{"term": {view.service: name}}]
+    clauses: list[Clause] = [_any([{"term": {field: name}} for field in view.services])]
     if view.environment:
         clauses.append(_is(view.environment, service.environment, missing=service.environment == environment))
     if view.namespace:
@@ -48,4 +48,8 @@ def _is(field: str, value: str, *, missing: bool) -> Clause:
     if not missing:
         return has
     without: Clause = {"bool": {"must_not": [{"exists": {"field": field}}]}}
-    return {"bool": {"should": [has, without], "minimum_should_match": 1}}
+    return _any([has, without])
+
+
+def _any(ways: list[Clause]) -> Clause:
+    return ways[0] if len(ways) == 1 else {"bool": {"should": ways, "minimum_should_match": 1}}

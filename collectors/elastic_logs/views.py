@@ -11,6 +11,8 @@ from collectors.elastic_logs.layouts import KNOWN, Clause, Layout, Names, layout
 
 Capabilities = Mapping[str, Mapping[str, Any]]
 """Of every field: its types, as the field capabilities API tells them under `fields`."""
+MOST_SERVICE_FIELDS = 3
+"""Where a layout has several names for the service, indices of one pattern may use different ones."""
 _KEYWORDS = frozenset(("keyword", "constant_keyword", "wildcard", "flattened", "ip", "boolean"))
 _WORDS = frozenset(("keyword", "wildcard"))
 _NUMBERS = frozenset(("long", "integer", "short", "byte", "unsigned_long", "double", "float"))
@@ -20,16 +22,18 @@ _DATES = frozenset(("date", "date_nanos"))
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One layout in the indices of a pattern. The fields are those that can be counted, "" where there are none;
-    `dated` says that the time is a date and not epoch milliseconds, `numeric` that levels are numbers; `bodies` are the
-    fields that can be searched, and whether they are split into words; `conflicts` are fields that indices of the
-    pattern map differently, in plain words."""
+    """One layout in the indices of a pattern. The fields are those that can be counted, "" where there are none.
+
+    The service is named by the first of `services` that a line has. `dated` says that the time is a date and not epoch
+    milliseconds, `numeric` that levels are numbers. `bodies` are the fields that can be searched, and whether they are
+    split into words. `conflicts` are fields that indices of the pattern map differently, in plain words.
+    """
 
     pattern: str
     layout: Layout
     time: str
     dated: bool
-    service: str
+    services: Sequence[str]
     level: str = ""
     numeric: bool = False
     number: str = ""
@@ -106,11 +110,12 @@ def _field_of(mark: Clause) -> str:
 
 def _view(pattern: str, layout: Layout, present: Sequence[Layout], found: Capabilities) -> View:
     (time, dated), at = _time(layout, found), present.index(layout)
-    service, level, number = (_countable(names, found) for names in (layout.service, layout.level, layout.number))
+    level, number = (_countable(names, found) for names in (layout.level, layout.number))
+    services = tuple(filter(None, (_countable((name,), found) for name in layout.service)))[:MOST_SERVICE_FIELDS]
     last = at == len(present) - 1
-    told = dict.fromkeys((time, service, *layout.level))
+    told = dict.fromkeys((time, *services, *layout.level))
     return View(
-        pattern, layout, time, dated, service, level, set(found.get(level, ())) <= _NUMBERS and bool(level), number,
+        pattern, layout, time, dated, services, level, set(found.get(level, ())) <= _NUMBERS and bool(level), number,
         environment=_countable(layout.environment, found), namespace=_countable(layout.namespace, found),
         trace_id=_countable(layout.trace_id, found),
         bodies={name: kind in _TEXTS for name in layout.body for kind, told in found.get(name, {}).items()
