@@ -1,0 +1,1 @@
+"""Traces that a Jaeger keeps, asked for minute by minute."""
