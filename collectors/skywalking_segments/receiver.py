@@ -56,7 +56,8 @@ class SegmentReceiver:
             started.result()
         except Exception as error:
             self._failure = str(error)
-            self.stop()
+            self._thread.join()
+            self._thread = self.grpc_port = self.http_port = None
             raise
 
     def stop(self) -> None:
