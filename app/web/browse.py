@@ -140,7 +140,8 @@ class Browse:
 
     def _sources(self) -> list[Component]:
         views = self._views
-        return sources.page(views.sources(), views.quality(), views.slo_faults(), self._shells.options, self._w)
+        told = sources.Told(views.sources(), views.quality(), views.slo_faults(), views.registry())
+        return sources.page(told, self._shells.options, self._w)
 
     def _trace(self, trace_id: str) -> list[Component]:
         trace = self._views.trace(trace_id)

@@ -11,7 +11,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from app.views import Json, Views
-from app.web import sections
+from app.web import registered, sections
 from app.web.facts import Asked, NodeFacts, PathFacts, facts
 from app.web.language import spoken
 from app.web.signals import Charts, charts
@@ -67,7 +67,7 @@ class Panel:
             sections.operations(node["operations"], w),
             sections.examples(known.traces, known.example, known.around, self._base, w),
             sections.log_lines(known.lines, self._base, w),
-            sections.instances(node["instances"], w),
+            registered.instances(node, w),
             sections.provenance(node, w),
         ]
         return _content(above, charts(known.trend, node, w), below)

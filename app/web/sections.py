@@ -114,20 +114,21 @@ def operations(found: Sequence[Json], w: Wording) -> html.Section | None:
     return section(w("panel.operations"), w("panel.worst_first"), table)
 
 
-def instances(found: Sequence[Json], w: Wording) -> html.Section | None:
-    """Instances by zone, with their version and share of the trouble."""
+def instance_rows(
+    found: Sequence[Json], w: Wording, mark: Callable[[Json, Wording], Component | None]
+) -> html.Table | None:
+    """Instances that speak, by zone, with their version, share of the trouble, and a word that `mark` has of them."""
     ranked = sorted(found, key=lambda one: (one["zone"] or "", one["instance"]))
     lines = [
         html.Tr([
-            html.Td(html.Span([html.Em(one["zone"] or UNKNOWN, className="zone"), one["instance"]], className="cut")),
+            html.Td(html.Span([html.Em(one["zone"] or UNKNOWN, className="zone"), one["instance"], mark(one, w)],
+                              className="cut", title=one["instance"])),
             html.Td(one.get("version") or UNKNOWN, className="n"), _ratio(_with_ratio(one), w),
             html.Td(w.millis(one["p95_ms"]), className="n"),
         ])
         for one in ranked[:12]
     ]  # fmt: skip
-    table = html.Table([_heads(w, "instances", version=True), html.Tbody(lines)], className="near") if lines else None
-    zones = len({one["zone"] for one in found if one["zone"]})
-    return section(w("panel.instances"), w("panel.instances.note", len(found), zones), table)
+    return html.Table([_heads(w, "instances", version=True), html.Tbody(lines)], className="near") if lines else None
 
 
 def examples(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from dash import html
 from dash.development.base_component import Component
 
 from app.views import Json
-from app.web import sections
+from app.web import registered, sections
 from app.web.options import WebOptions
 from app.web.wording import UNKNOWN, Wording, amount
 
@@ -18,18 +20,28 @@ TROUBLE = (
 )  # fmt: skip
 
 
-def page(
-    sources: list[Json], quality: Json, faults: list[Json], options: WebOptions, w: Wording
-) -> list[Component]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What `app.views.Views` tells of sources, quality, faults of SLO documents and registries."""
+
+    sources: list[Json]
+    quality: Json
+    faults: list[Json]
+    registry: Json
+
+
+def page(told: Told, options: WebOptions, w: Wording) -> list[Component]:
     """The content of `/sources`."""
-    nothing_yet = not any(source["state"] in ("ok", "degraded") for source in sources)
+    nothing_yet = not any(source["state"] in ("ok", "degraded") for source in told.sources)
+    unheard = registered.unheard(told.registry, w)
     return [
-        html.Header([html.H1(w("sources.title")), html.P(_summary(sources, w), className="quiet")]),
+        html.Header([html.H1(w("sources.title")), html.P(_summary(told.sources, w), className="quiet")]),
         *([_first_step(options, w)] if nothing_yet else []),
-        html.Div([_source(source, w) for source in sources], className="sources"),
-        *([_slo_faults(faults, w)] if faults else []),
+        html.Div([_source(source, w) for source in told.sources], className="sources"),
+        *([_slo_faults(told.faults, w)] if told.faults else []),
+        *([unheard] if unheard else []),
         html.Section([html.H2(w("sources.quality")), html.P(w("sources.quality.about"), className="quiet"),
-                      *_quality(quality, w)]),
+                      *_quality(told.quality, w)]),
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@ import { chip, fading } from "./edges.mjs";
 import { drawTally } from "./far.mjs";
 import { outline } from "./pen.mjs";
 import { duration, millis, nameOf, percent, rate, t } from "./words.mjs";
+import { disagrees, zoneWords } from "./zones.mjs";
 
 export const LONGEST_NAME = 24, SMALLEST_NAME = 11;
 /** How far a card's marks may reach over its box, in world units. */
@@ -20,7 +21,7 @@ export function drawCard(v, n) {
     if (n.origin && !n.members) drawOrigin(v, look);
     if (n.feels && !n.origin) mark(v, "feels", b.w - (n.change ? 26 : 8), c.burning);
     if (n.change) mark(v, "flag", b.w - 8, c.text);
-    if (n.zones?.length === 1 && v.scene.zones.length > 1 && look.near) chip(v, t("map.only_zone", n.zones[0]), b.w - (n.feels || n.change ? 30 : 8), 0, "right");
+    if (look.near) drawZones(v, n, b.w - (n.feels || n.change ? 30 : 8));
     pen.alpha = 1;
   });
 }
@@ -127,6 +128,12 @@ function mark(v, name, right, colour) {
   const { pen, c } = v, s = v.mode === "wall" ? 19 : 16;
   pen.box(right - s, -s * 0.55, s, s, 5, { fill: c.band, stroke: colour, width: 1.2 });
   pen.icon(name, right - s + 2.5, -s * 0.55 + 2.5, s - 5, colour, 1.9);
+}
+
+/** Where the instances are, on the upper edge; outlined where the registry and the calls disagree. */
+function drawZones(v, n, right) {
+  const words = zoneWords(n, v.scene.zones), only = n.zones?.length === 1 && v.scene.zones.length > 1;
+  if (words || only) chip(v, only ? t("map.only_zone", words || n.zones[0]) : words, right, 0, "right", disagrees(n) ? v.c.at_risk : v.c.quiet);
 }
 
 /** One double ring and the word. */

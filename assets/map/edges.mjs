@@ -63,8 +63,8 @@ export function drawCrossing(v, e) {
 }
 
 /** A quiet word on a line. */
-export function chip(v, label, x, y, align = "center") {
+export function chip(v, label, x, y, align = "center", line = v.c.quiet) {
   const { pen, c } = v, w = pen.measure(label, 11, 500) + 12, left = align === "right" ? x - w : x - w / 2;
-  pen.box(left, y - 8.5, w, 17, 8.5, { fill: c.band, stroke: c.quiet, width: 1 });
+  pen.box(left, y - 8.5, w, 17, 8.5, { fill: c.band, stroke: line, width: line === c.quiet ? 1 : 1.6 });
   pen.text(label, left + 6, y + 4, { size: 11, weight: 500, colour: c.text });
 }

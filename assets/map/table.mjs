@@ -4,13 +4,14 @@ import { badgeOf, el, iconOf } from "./dom.mjs";
 import { asCsv } from "./export.mjs";
 import { groupOf, ORDER } from "./graph.mjs";
 import { kindWord, millis, nameOf, percent, rate, share, stateWord, t, textOf } from "./words.mjs";
+import { zoneCounts } from "./zones.mjs";
 
 const ROW_PX = 34, SPARE_ROWS = 8;
 const column = (key, read, show, number = true) => ({ key, read, show, number });
 const NODE_COLUMNS = [
   column("health", (n) => ORDER.indexOf(n.health), (n) => [badgeOf(n.health, 15), stateWord(n.health) + (n.stale ? `, ${t("state.stale")}` : "")], false),
   column("name", nameOf, (n) => nameOf(n), false), column("kind", (n) => kindWord(n.kind), (n) => kindWord(n.kind), false),
-  column("domain", (n) => n.group, (n) => n.group || "–", false), column("zones", (n) => (n.zones ?? []).join(" "), (n) => (n.zones ?? []).join(", ") || "–", false),
+  column("domain", (n) => n.group, (n) => n.group || "–", false), column("zones", (n) => (n.zones ?? []).join(" "), (n) => zoneCounts(n).map((words) => words.join(" ").trim()).join(", ") || (n.zones ?? []).join(", ") || "–", false),
   column("calls_per_s", (n) => n.calls_per_s, (n) => rate(n.calls_per_s)), column("error_ratio", (n) => n.error_ratio, (n) => percent(n.error_ratio)),
   column("p50_ms", (n) => n.p50_ms, (n) => millis(n.p50_ms)), column("p95_ms", (n) => n.p95_ms, (n) => millis(n.p95_ms)), column("p99_ms", (n) => n.p99_ms, (n) => millis(n.p99_ms)),
   column("budget_left", (n) => n.budget_left, (n) => share(n.budget_left)),
