@@ -74,8 +74,12 @@ def _silent(rest: Sequence[Json], w: Wording) -> Component | None:
     if not lines:
         return None
     heads = [html.Th(w("panel.registered.only")), html.Th(w("panel.column.version"), className="n"), html.Th()]
-    more = [html.P(w("panel.more", len(ranked) - MOST_INSTANCES), className="quiet")] if len(ranked) > MOST_INSTANCES else []
-    return html.Div([html.Table([html.Thead(html.Tr(heads)), html.Tbody(lines)], className="near"), *more])
+    table = html.Table([html.Thead(html.Tr(heads)), html.Tbody(lines)], className="near")
+    return html.Div([table, _more(len(ranked) - MOST_INSTANCES, w)])
+
+
+def _more(rest: int, w: Wording) -> Component | None:
+    return html.P(w("panel.more", rest), className="quiet") if rest > 0 else None
 
 
 def _standing(one: Json, w: Wording) -> str:
@@ -101,10 +105,10 @@ def unheard(registry: Json, w: Wording) -> html.Section | None:
     rows = [html.Tr([html.Td([html.B(spoken(row["title"], row["id"])), " ", html.Code(row["id"])]),
                      html.Td(_instances(row["zones"], w)), html.Td(", ".join(row["sources"]))])
             for row in silent[:MOST_SERVICES]]
-    more = html.P(w("panel.more", len(silent) - MOST_SERVICES), className="quiet") if len(silent) > MOST_SERVICES else None
     return html.Section([
         html.H2(w("sources.registered", len(silent))), html.P(w("sources.registered.text"), className="quiet"),
-        html.Table([html.Thead(html.Tr(heads)), html.Tbody(rows)], className="registered"), more,
+        html.Table([html.Thead(html.Tr(heads)), html.Tbody(rows)], className="registered"),
+        _more(len(silent) - MOST_SERVICES, w),
     ])  # fmt: skip
 
 

@@ -50,7 +50,8 @@ class NacosRegistry:
     def counters(self) -> Mapping[str, float]:
         """Requests, logins and changes of server since the start; services and instances known; the API in use, and
         whether its catalogue answers, which tells disabled instances too."""
-        known = {"services": len(self._known), "instances": sum(len(hosts) for hosts, _ in self._known.values())}
+        instances = sum(len(hosts) for hosts, _ in self._known.values())
+        known = {"registered_services": len(self._known), "registered_instances": instances}
         api = {"api_version": self._api.version if self._api else 0, "catalogue": int(self._whole)}
         return {**self._servers.counters, **known, **api}
 
