@@ -13,6 +13,8 @@ import structlog
 _SECRET_KEY = re.compile(r"authori[sz]ation|cookie|passw|secret|token|api[_-]?key", re.IGNORECASE)
 _SECRET_TEXT = re.compile(r"(?i)(\b(?:bearer|basic)\s+)[^\s\"',;]+|(://)[^/\s:@]+:[^/\s@]+(?=@)")
 Event = MutableMapping[str, Any]
+TALKATIVE = ("httpx", "httpcore", "elastic_transport", "elasticsearch")
+"""Libraries that note every request they make; only their warnings are worth a line."""
 
 
 def configure(level: str = "info", form: str = "console", stream: TextIO | None = None) -> None:
@@ -45,6 +47,8 @@ def configure(level: str = "info", form: str = "console", stream: TextIO | None 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
 
 
 def redacted(_logger: Any, _method: str, event: Event) -> Event:

@@ -19,6 +19,7 @@ from app.engine.placement import Placement
 from app.engine.presence import Presence, ends_of, is_id
 from app.engine.registered import Registered
 from app.examples import rows_of
+from app.intake import OTLP
 from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, LOG, PART, ROOT_WORK, SERVER_SIDE, WORK, Members
 from topology.model import LogKey, SeriesKey, Service
 from topology.ring import Ring, Totals
@@ -199,16 +200,18 @@ class Answers(ABC):
 
     def sources(self) -> list[dict[str, Any]]:
         """Every collector with its state, rate, lag, last error and counters."""
-        newest_s = self.parts.intakes.newest_end_s()
         rows = self.parts.sources()
+        intakes = self.parts.intakes
         for row in rows:
+            intake = intakes.own if row["kind"] == OTLP else intakes.of(row["name"]) if row["name"] in intakes else None
+            newest_s = intake.newest_end_s() if intake else 0.0
             if row.get("lag_s") is None and newest_s:
                 row["lag_s"] = round(max(0.0, self.parts.clock() - newest_s), 1)
         return rows
 
     def quality(self) -> dict[str, int]:
         """The counters of what was lost, merged, refused and is waiting."""
-        return {**self.parts.intakes.quality(), "series": len(self.parts.series)}
+        return {**self.parts.intakes.quality(), **self.asked.quality(), "series": len(self.parts.series)}
 
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
         """Pins nodes where a person put them."""

@@ -235,6 +235,15 @@ class Asked:
         for ring in self._rings.values():
             ring.renumber(new_of, series)
 
+    def newest_end_s(self) -> float:
+        """When the newest minute ended that any source told, epoch seconds; 0 before the first."""
+        return float(max(self._until_s.values(), default=0))
+
+    def quality(self) -> dict[str, int]:
+        """Rows refused because of the bound on series, and minutes that came too late to be compared with what is
+        stored of them."""
+        return {"told_refused": self.refused, "told_too_late": self.lost}
+
     def partial(self, since_s: float) -> frozenset[str]:
         """The sources that left something out of a minute since then."""
         return frozenset(name for name, until_s in self._partial_s.items() if until_s > since_s)

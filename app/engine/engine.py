@@ -324,7 +324,7 @@ class Engine(Answers, Promised, Changed):
         return moment_s if moment_s < now_s - PAST_S or window_s > self.ring.keep_s else None
 
     def _moment(self, now_s: float, window_s: int) -> Moment:
-        newest_s = self.parts.intakes.newest_end_s()
+        newest_s = max(self.parts.intakes.newest_end_s(), self.asked.newest_end_s())
         age_s = round(max(0.0, now_s - newest_s), 1) if newest_s else None
         return Moment(now_s, window_s, age_s, self._seq, live=True, partial=self.asked.partial(now_s - window_s))
 

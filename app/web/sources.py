@@ -16,7 +16,7 @@ HEALTH = {"ok": "ok", "waiting": "no_data", "degraded": "at_risk", "failed": "bu
 EXPLAINED = ("spans", "pending", "duplicates", "late")
 TROUBLE = (
     "lost_parents", "overflow", "invalid", "ahead_of_time", "unnamed_targets", "expired_early", "truncated_children",
-    "refused_requests",
+    "refused_requests", "told_refused", "told_too_late",
 )  # fmt: skip
 
 
