@@ -157,6 +157,7 @@ def provenance(item: Json, w: Wording) -> html.Section:
         w("panel.seen_by", ", ".join(item.get("sources") or ()) or UNKNOWN),
         _sampled(item.get("sampled"), w),
         w("panel.complete" if item.get("complete") else "panel.partial"),
+        *([w("panel.not_exact")] if item.get("exact") is False else []),
     ]
     seen = w("panel.seen", w.day_and_clock(item.get("first_seen")), w.day_and_clock(item.get("last_seen")))
     return html.Section([html.P(" · ".join(words)), html.P(seen)], className="provenance quiet")

@@ -96,16 +96,19 @@ function inTwoLines(v, name, room, h, size) {
   return larger > size * 1.15 ? { parts, size: larger } : null;
 }
 
+/** The p95; of a node that only sources tell of which count themselves it is read off a few percentiles. */
+const about = (n) => (n.exact === false && n.p95_ms != null ? `≈ ${millis(n.p95_ms)}` : millis(n.p95_ms));
+
 function drawFigures(v, n, { left, right, base, size, hot, wall }) {
   const { pen, c } = v, tone = hot ? c.text : c.quiet, say = (s, colour = tone) => pen.text(s, left, base, { size, weight: hot ? 500 : 400, colour });
   if (n.members) return drawTally(v, n.members.map((m) => m.health), left, base, Math.max(size, Math.min(15, 10.5 / v.k)), 1);
   if (n.stale || n.health === "no_data") return say(ageWords(v, n), c.quiet);
   const guilty = guiltyFigure(n);
-  if (wall) return say(guilty === "errors" || n.p95_ms == null ? `${percent(n.error_ratio)} ${t("map.failed")}` : `p95 ${millis(n.p95_ms)}`, c.text);
+  if (wall) return say(guilty === "errors" || n.p95_ms == null ? `${percent(n.error_ratio)} ${t("map.failed")}` : `p95 ${about(n)}`, c.text);
   say(rate(n.calls_per_s));
   if (n.kind === "user") return;
   figure(v, percent(n.error_ratio), left + (right - left) * 0.64, base, { size, tone, state: hot && guilty === "errors" && n.health });
-  figure(v, millis(n.p95_ms), right, base, { size, tone, state: hot && guilty === "p95" && n.p95_ms != null && n.health, strong: Boolean(n.feels) });
+  figure(v, about(n), right, base, { size, tone, state: hot && guilty === "p95" && n.p95_ms != null && n.health, strong: Boolean(n.feels) });
 }
 
 /** The figure that the objective is about that decides the colour; without such word, the one that stands out. */
