@@ -22,6 +22,16 @@ TOKENS = {
 ROOM = 1.14
 PLOT_PX = 58
 AXIS_PX = 18
+FLAGS = "changes"
+"""The name of the traces that are changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A change: when it was made, and what is said of it."""
+
+    at_s: float
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class Signal:
     objective: float | None = None
     floor: float = 1.0
     state: str = "quiet"
+    flags: Sequence[Flag] = ()
 
     @property
     def top(self) -> float:
@@ -67,7 +78,28 @@ def signal_figure(signal: Signal, theme: str, zone: tzinfo = UTC, axis: bool = F
         marker={"size": _alone(signal.values), "color": tone},
         line={"color": tone, "width": 1.8, "shape": "linear"}, hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
+    add_flags(figure, signal.flags, signal.top, colours, zone)
     return figure
+
+
+def add_flags(figure: go.Figure, flags: Sequence[Flag], top: float, colours: dict[str, str], zone: tzinfo) -> None:
+    """Changes as lines from the ground to a flag at `top`; pointing at the flag says what was changed."""
+    if not flags:
+        return
+    when = [datetime.fromtimestamp(flag.at_s, zone).replace(tzinfo=None) for flag in flags]
+    across = [moment for one in when for moment in (one, one, None)]
+    figure.add_scatter(x=across, y=[0, top, None] * len(when), mode="lines", hoverinfo="skip", cliponaxis=False,
+                       line={"color": colours["text"], "width": 1.1}, opacity=0.75, name=FLAGS)  # fmt: skip
+    figure.add_scatter(
+        x=when, y=[top] * len(when), customdata=[_plain_text(flag.words) for flag in flags], mode="markers",
+        marker={"symbol": "triangle-right", "size": 9, "color": colours["text"], "line": {"width": 0}}, name=FLAGS,
+        cliponaxis=False, hovertemplate="⚑ %{customdata}<extra></extra>",
+    )  # fmt: skip
+
+
+def _plain_text(words: str) -> str:
+    """Foreign words as text: plotly takes some tags for markup."""
+    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _area(when: Sequence[datetime], values: Sequence[float | None]) -> tuple[list[datetime], list[float]]:

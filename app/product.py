@@ -187,7 +187,7 @@ def _rules(settings: Settings) -> Rules:
                           health.min_bad_events)
     return Rules(objective, health.stale_after_s, health.leave_after_s, settings.layout.group_by, settings.environment,
                  settings.demo, settings.pairing.horizon_s + SETTLES_S, lags_s=lags_s(settings),
-                 change_rules=settings.changes.services)
+                 change_rules=settings.changes.services, failed_within_s=settings.changes.failed_within_s)
 
 
 def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:

@@ -113,6 +113,12 @@ class Views(Protocol):
         `service_title` by language. `services` are ids, "" among them stands for changes of everything."""
         ...
 
+    def delivery(self, from_s: float, to_s: float) -> Json:
+        """How often services were deployed in [from_s, to_s) and how often that failed, as `topology.delivery` defines
+        it: `from`, `to`, `days`, `failed_within_s`, and `services` with `service`, `service_title`, `deployments`,
+        `failed`, `failure_rate`, `per_day`, `last`."""
+        ...
+
     def record_changes(self, told: Sequence[Told]) -> list[Json]:
         """Takes in what somebody tells, and returns it as `changes` has it once it is durable; what the rules of the
         configuration ignore is left out. Misread for a service that cannot be told from others, StoreError when

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +18,7 @@ from app.engine.parts import Parts
 from app.engine.presence import Presence, ends_of
 from app.engine.snapshot import Rules
 from topology.changes import Change, ChangeKind
+from topology.delivery import ONCE_S, Alarm, deliveries
 from topology.deployments import Deployments, Sighting
 from topology.members import INSTANCE, Members
 from topology.model import InstanceKey, Service
@@ -25,7 +26,10 @@ from topology.rollup import CALLS, RollupBatch
 from topology.store.contract import ChangeQuery
 
 VERSIONS = "versions"
-FORGOTTEN_S = 60 * 86_400.0
+DAY_S = 86_400.0
+MOST_COUNTED = 100_000
+"""Deployments, and alerts, that are counted at most when figures are made."""
+FORGOTTEN_S = 60 * DAY_S
 """A service that is silent for so long begins anew: its next version is no deployment."""
 
 
@@ -72,16 +76,38 @@ class Changed(ABC):
         wanted = None if kinds is None else [ChangeKind(kind) for kind in kinds]
         return [self.told_of(change) for change in self.book.find(ChangeQuery(from_s, to_s, services, wanted, limit))]
 
+    def delivery(self, from_s: float, to_s: float) -> dict[str, Any]:
+        """How often services were deployed and how often that failed; see `app.views.Views`."""
+        within_s = self.rules.failed_within_s
+        query = ChangeQuery(from_s - ONCE_S, to_s, kinds=[ChangeKind.DEPLOYMENT], limit=MOST_COUNTED)
+        alarms = [Alarm(one["service"], one["since"]) for one in self.alerts(False, from_s, None, MOST_COUNTED)
+                  if one["severity"] == "page" and one["service"]]
+        found = deliveries(self.book.find(query), alarms, within_s, (from_s, to_s))
+        days = (to_s - from_s) / DAY_S
+        rows = [{"service": one.service, "service_title": self._title(Service.from_id(one.service)),
+                 "deployments": one.deployments, "failed": one.failed, "failure_rate": one.failed / one.deployments,
+                 "per_day": one.deployments / days, "last": rfc3339(one.last_s)} for one in found]
+        return {"from": rfc3339(from_s), "to": rfc3339(to_s), "days": round(days, 3), "failed_within_s": within_s,
+                "services": rows}
+
+    @abstractmethod
+    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None,
+               limit: int = 200) -> list[dict[str, Any]]:
+        """Burn alerts, newest first."""
+
+    def _title(self, service: Service) -> dict[str, str]:
+        said = self.parts.house.describe(service)
+        return {"en": said.title_en, "zh": said.title_zh}
+
     def told_of(self, change: Change) -> dict[str, Any]:
         """A change as answers have it."""
-        said = self.parts.house.describe(change.service) if change.service else None
         return {
             "uid": change.uid, "at": rfc3339(change.at_s), "kind": change.kind.value, "title": change.title,
             "version": change.version or None, "author": change.author or None, "link": change.link or None,
             "outcome": change.outcome.value, "source": change.source,
             "ended": None if change.ended_s is None else rfc3339(change.ended_s),
             "service": change.service.id if change.service else None,
-            "service_title": {"en": said.title_en, "zh": said.title_zh} if said else None,
+            "service_title": self._title(change.service) if change.service else None,
         }  # fmt: skip
 
     def flags(self, now_s: float) -> dict[str, dict[str, Any]]:

@@ -51,6 +51,7 @@ class Rules:
     settles_after_s: float = 50.0
     """How long after a call its self time is known: the pairing horizon, a window, and what sending takes."""
     change_rules: Sequence[ChangeRule] = ()
+    failed_within_s: float = 3600.0
     lags_s: Mapping[str, float] = field(default_factory=dict)
     """How far behind the sources are that are asked now and then, by name: that late, nothing of theirs is stale."""
 

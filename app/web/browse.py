@@ -22,11 +22,11 @@ from app.web.slo_facts import slo_facts
 from app.web.slo_page import SloParts, slo_parts
 from app.web.wording import Wording
 
-PAGES = re.compile(r"/sources|/traces/([0-9A-Za-z]{1,64})|(/slos)(?:/(.+))?")
+PAGES = re.compile(r"/sources|/changes|/traces/([0-9A-Za-z]{1,64})|(/slos)(?:/(.+))?")
 PANEL_AGAIN_MS = 10_000
 SOURCES_AGAIN_MS = 5_000
 SLO_AGAIN_MS = 10_000
-FOLDERS = ["map", "slos", "vendor", "fonts", "i18n", "icons"]
+FOLDERS = ["map", "slos", "changes", "vendor", "fonts", "i18n", "icons"]
 
 # Dash's own page has one more inline script, a warning for Internet Explorer.
 INDEX = """<!DOCTYPE html>
@@ -102,6 +102,9 @@ class Browse:
             return [html.Div([bar, *self._map()], className="browse")]
         if found[2]:
             return [html.Div([bar, *self._slos(unquote(found[3] or ""))], className="browse slo-page")]
+        if path == "/changes":
+            host = html.Main(className="changes-page", **data(data_synoptic="changes"))
+            return [html.Div([bar, host], className="browse")]
         content = self._trace(found[1]) if found[1] else self._sources()
         again = [] if found[1] else [dcc.Interval(id="sources-again", interval=SOURCES_AGAIN_MS)]
         return [html.Div([bar, html.Main(content, className="sheet", id="sheet"), *again], className="browse")]

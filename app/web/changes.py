@@ -18,7 +18,7 @@ from app.web.answer import Answer, checked
 from app.web.change_guard import ChangeGuard
 from app.web.language import spoken
 from app.web.options import Meta, WebOptions
-from app.web.parameters import ChangesParameters, NoParameters, TokenParameters
+from app.web.parameters import ChangesParameters, DeliveryParameters, NoParameters, TokenParameters
 from app.web.problems import Problem
 from app.web.spreadsheet import as_csv
 from topology.changes import ChangeKind, Outcome
@@ -34,6 +34,7 @@ RECEIVERS: Mapping[str, tuple[str, Read]] = {
 AHEAD_S = 3600.0
 """A change may be told a little before it happens: `now` reaches so far ahead."""
 COLUMNS = ("at", "service", "title", "kind", "version", "outcome", "ended", "author", "source", "link", "uid")
+DELIVERY_COLUMNS = ("service", "service_title", "deployments", "failed", "failure_rate", "per_day", "last")
 CSV: dict[int | str, Any] = {200: {"content": {"text/csv": {}}}}
 
 
@@ -54,6 +55,18 @@ def _add_reading(api: APIRouter, views: Views, meta: Meta) -> None:
     @api.get("/changes", summary="What was changed, newest first")
     async def changes(asked: Annotated[ChangesParameters, Query()]) -> Answer:
         return Answer(await found(asked))
+
+    @api.get("/changes/delivery", summary="How often services are deployed, and how often that fails")
+    async def delivery(asked: Annotated[DeliveryParameters, Query()]) -> Answer:
+        from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
+        return Answer(await asyncio.to_thread(views.delivery, from_s, to_s))
+
+    @api.get("/changes/delivery.csv", summary="The same as comma-separated values", response_class=Response,
+             responses=CSV)  # fmt: skip
+    async def delivery_csv(asked: Annotated[DeliveryParameters, Query()]) -> Response:
+        from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
+        found = await asyncio.to_thread(views.delivery, from_s, to_s)
+        return sheet(DELIVERY_COLUMNS, found["services"], "delivery")
 
     @api.get("/changes.csv", summary="The same as comma-separated values", response_class=Response, responses=CSV)
     async def changes_csv(asked: Annotated[ChangesParameters, Query()]) -> Response:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.views import Json, Views
+from app.web import change_words
 from app.web.moments import seconds
 from app.web.options import WINDOWS_S
 from app.web.slo_section import about
@@ -47,6 +48,7 @@ class Trend:
     now: Json | None
     yesterday: Json | None
     step_s: int
+    changes: Sequence[Json] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,9 @@ class NodeFacts:
     example: Json | None
     lines: list[Json]
     slos: list[Json]
+    changes: list[Json]
+    since_s: float | None
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +94,11 @@ def node_facts(views: Views, asked: Asked, now_s: float) -> NodeFacts | None:
     traces = _traces(views, node, asked, end_s)
     chosen = max(traces, key=_telling, default=None)
     lines = views.logs(asked.id, from_s=end_s - CHART_S[asked.window_s][0], to_s=end_s, limit=LINES)
+    since_s = _since_s(snapshot, asked.id)
     return NodeFacts(
         node, {one["id"]: one for one in snapshot["nodes"]}, {one["id"]: one for one in snapshot.get("groups", [])},
         trend, traces, views.trace(chosen["trace_id"]) if chosen else None, lines, _slos(views, asked),
+        change_words.known(views, node, since_s, end_s), since_s, end_s,
     )  # fmt: skip
 
 
@@ -103,6 +110,12 @@ def path_facts(views: Views, asked: Asked, now_s: float) -> PathFacts | None:
         return None
     around = {one["id"]: one for one in snapshot["nodes"]}
     return PathFacts(edge, around, _trend(views, asked, edge, now_s), _slos(views, asked))
+
+
+def _since_s(snapshot: Json, node_id: str) -> float | None:
+    """When the trouble of a node began; None without trouble, or where that is not known."""
+    found = next((one["since"] for one in snapshot["problems"] if one["id"] == node_id), None)
+    return seconds(found) if found else None
 
 
 def _slos(views: Views, asked: Asked) -> list[Json]:
@@ -128,7 +141,8 @@ def _trend(views: Views, asked: Asked, item: Json, now_s: float) -> Trend:
     end_s = end_s // step_s * step_s
     now = views.series(asked.id, SIGNALS, end_s - span_s, end_s, step_s)
     yesterday = views.series(asked.id, SIGNALS, end_s - span_s - DAY_S, end_s - DAY_S, step_s)
-    return Trend(now, yesterday, step_s)
+    changes = change_words.in_span(views, asked.id.split(">"), end_s - span_s, end_s)
+    return Trend(now, yesterday, step_s, changes)
 
 
 def _scale(window_s: int, age_s: float) -> tuple[int, int]:

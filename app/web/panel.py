@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 
 from app.views import Json, Views
 from app.web import registered, sections
+from app.web.change_words import listed
 from app.web.facts import Asked, NodeFacts, PathFacts, facts
 from app.web.language import spoken
 from app.web.signals import Charts, charts
@@ -61,16 +62,22 @@ class Panel:
             self._figures(node),
         ]
         below = [
+            self._changes(known) if known.since_s is not None else None,
             objectives(known.slos, self._base, w),
             sections.neighbours("source", node["callers"], known.around, _calls, w),
             sections.neighbours("target", node["callees"], known.around, _time, w),
             sections.operations(node["operations"], w),
             sections.examples(known.traces, known.example, known.around, self._base, w),
             sections.log_lines(known.lines, self._base, w),
+            self._changes(known) if known.since_s is None else None,
             registered.instances(node, w),
             sections.provenance(node, w),
         ]
         return _content(above, charts(known.trend, node, w), below)
+
+    def _changes(self, known: NodeFacts) -> Component | None:
+        """Of a node in trouble right below the charts, since it may tell the cause; else further down."""
+        return listed(known.changes, known.node, known.since_s, known.end_s, self._base, self._w)
 
     def _path(self, known: PathFacts) -> Content:
         edge, w = known.edge, self._w

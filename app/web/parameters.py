@@ -131,6 +131,12 @@ class ChangesParameters(Span):
     limit: Annotated[int, Field(ge=1, le=5000)] = 500
 
 
+class DeliveryParameters(Span):
+    """Over which time; without `from`, the last 30 days."""
+
+    from_: MomentParameter = Field(Moment(ago_s=MONTH_S), alias="from")
+
+
 class TokenParameters(Parameters):
     """For senders that cannot set a header."""
 

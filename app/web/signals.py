@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 from app.figures import AXIS_PX, PLOT_PX, Signal, signal_figure
 from app.views import Json
 from app.web import viewer
+from app.web.change_words import flags
 from app.web.facts import Trend
 from app.web.wording import Wording
 
@@ -109,7 +110,7 @@ def _drawing(chart: _Chart, trend: Trend, item: Json, w: Wording, axis: bool) ->
     guilty = _guilty(item) == chart.key
     signal = Signal(
         columns["times"], values, [chart.say(value) for value in values], before, objective, chart.floor,
-        item["health"] if guilty else "quiet",
+        item["health"] if guilty else "quiet", flags(trend.changes, columns["times"], w),
     )  # fmt: skip
     newest = next((value for value in reversed(values) if value is not None), None)
     figure = signal_figure(signal, viewer.theme.get(), viewer.zone.get(), axis)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.views import Json, Views
+from app.web.change_words import in_span
 from app.web.slo_words import length_s
 
 RANGES = {"1h": (3600, 60), "6h": (21_600, 120), "1d": (86_400, 600), "7d": (604_800, 3600), "30d": (2_592_000, 14_400)}
@@ -29,6 +30,7 @@ class SloFacts:
     nodes: Mapping[str, Json]
     now_s: float
     range: str
+    changes: list[Json]
 
 
 def slo_facts(views: Views, name: str, chosen: str, now_s: float) -> SloFacts | None:
@@ -41,7 +43,9 @@ def slo_facts(views: Views, name: str, chosen: str, now_s: float) -> SloFacts | 
     span_s, step_s = RANGES[range_]
     recent = views.slo_history(name, now_s - span_s, now_s, step_s) or NOTHING
     nodes = {node["id"]: node for node in views.snapshot()["nodes"]}
-    return SloFacts(slo, period, recent, views.slo_spenders(name, SPENDERS) or [], nodes, now_s, range_)
+    ids = (slo.get("edge") or slo.get("service") or "").split(">")
+    changes = in_span(views, ids, min([*period["times"][:1], now_s - span_s]), now_s)
+    return SloFacts(slo, period, recent, views.slo_spenders(name, SPENDERS) or [], nodes, now_s, range_, changes)
 
 
 def _budget_history(views: Views, slo: Json, now_s: float) -> tuple[Json, float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from app.figures import FONT, TOKENS, faded
+from app.figures import FONT, TOKENS, Flag, add_flags, faded
 
 BUDGET_PX = 300
 BURN_PX = 92
@@ -44,6 +44,7 @@ class BudgetTale:
     state: str
     spans: Sequence[Span] = ()
     spent_at_s: float | None = None
+    flags: Sequence[Flag] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class BurnTale:
     words: Sequence[str]
     factor: float
     severity: str
+    flags: Sequence[Flag] = ()
 
 
 def budget_figure(tale: BudgetTale, theme: str, zone: tzinfo = UTC) -> go.Figure:
@@ -70,6 +72,7 @@ def budget_figure(tale: BudgetTale, theme: str, zone: tzinfo = UTC) -> go.Figure
         x=when, y=list(tale.left), customdata=list(tale.words), mode="lines", connectgaps=False, fill="tozeroy",
         fillcolor=faded(tone, 0.10), line={"color": tone, "width": 2}, hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
+    add_flags(figure, tale.flags, 1.0, colours, zone)
     known = [(time, left) for time, left in zip(when, tale.left, strict=True) if left is not None]
     if known and known[-1][1] >= LOWEST:
         _now(figure, known[-1], tale, tone, zone)
@@ -105,6 +108,7 @@ def burn_figure(tale: BurnTale, theme: str, zone: tzinfo = UTC) -> go.Figure:
         x=when, y=list(tale.long), customdata=list(tale.words), mode="lines", connectgaps=False, fill="tozeroy",
         fillcolor=faded(tone, 0.11), line={"color": tone, "width": 1.8}, hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
+    add_flags(figure, tale.flags, top, colours, zone)
     return figure
 
 

@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 
 from app.views import Json
 from app.web import sections, viewer
+from app.web.change_words import flags
 from app.web.language import spoken
 from app.web.moments import rfc3339
 from app.web.sections import data
@@ -138,7 +139,8 @@ def _figures(known: SloFacts, w: Wording) -> dict[str, Any]:
         if long and short:
             pairs = zip(long, short, strict=True)
             words = [f"{burn(one, w)} · {window_word(rule['short'], w)} {burn(other, w)}" for one, other in pairs]
-            tale = BurnTale(known.recent["times"], long, short, words, float(rule["factor"]), rule["severity"])
+            tale = BurnTale(known.recent["times"], long, short, words, float(rule["factor"]), rule["severity"],
+                            flags(known.changes, known.recent["times"], w))
             figures[f"slo-burn-{number}"] = burn_figure(tale, theme, zone)
     return figures
 
@@ -152,7 +154,8 @@ def _tale(known: SloFacts, w: Wording) -> BudgetTale:
     soon = in_s is not None and in_s < (known.now_s - first_s) * SOON
     words = [left(value, w) for value in columns["budget_left"]]
     return BudgetTale(columns["times"], columns["budget_left"], columns["ideal"], words, slo["state"], spans,
-                      known.now_s + in_s if soon and in_s is not None else None)  # fmt: skip
+                      known.now_s + in_s if soon and in_s is not None else None,
+                      flags(known.changes, columns["times"], w))  # fmt: skip
 
 
 def _budget_section(known: SloFacts, figures: Mapping[str, Any], w: Wording) -> html.Section:

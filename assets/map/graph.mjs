@@ -90,7 +90,7 @@ function groupCard(group, members) {
     id: "#" + group.id, name: group.id, title: group.title, kind: "group", domain: group.id, members, zones: [],
     layer: null, x: Math.min(...members.map((n) => n.x)), y: Math.min(...members.map((n) => n.y)),
     health: known.length ? worst(known) : "no_data", origin: members.some((n) => n.origin), stale: members.every((n) => n.stale),
-    feels: members.find((n) => n.feels)?.feels ?? null, budget_left: null, calls_per_s: null,
+    feels: members.find((n) => n.feels)?.feels ?? null, change: members.find((n) => n.change)?.change ?? null, budget_left: null, calls_per_s: null,
   };
 }
 
