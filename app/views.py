@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.changes.told import Told
@@ -40,7 +40,18 @@ class Views(Protocol):
 
     def logs(self, service: str | None = None, trace: str | None = None, from_s: float | None = None,
              to_s: float | None = None, limit: int = 100, pattern: str | None = None) -> list[Json]:
-        """The newest error lines, masked, newest first; with `pattern` those that hold it, in either case."""
+        """The newest error lines, masked, newest first; with `pattern` those of it (an id) or that hold it (a text)."""
+        ...
+
+    def log_patterns(self, service: str | None, from_s: float, to_s: float, limit: int = 100) -> list[Json]:
+        """The patterns of error lines with lines in [from_s, to_s), new ones first, then by lines: `id`, `service`,
+        `template`, `level`, `count`, `first_seen`, `last_seen`, `is_new`."""
+        ...
+
+    def find_lines(self, query: Mapping[str, Any], cancelled: Callable[[], bool]) -> Iterator[Json]:
+        """Lines out of every source that can be searched, newest first, piece by piece, until there are no more or
+        `cancelled` says so: `lines` as `logs` has them, `reached` (how far back it has come) and `faults`. `query` has
+        the keys of `collectors.contract.LineQuery`, `service` as an id. ValueError for a service that is none."""
         ...
 
     def sources(self) -> list[Json]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from app.engine.asked import Asked
 from app.engine.history import Columns, instances, operations
+from app.engine.log_answers import LogAnswers
 from app.engine.moments import rfc3339
 from app.engine.parts import Parts
 from app.engine.past import HOUR_S, before
@@ -32,7 +33,7 @@ EXAMPLES_S = 3 * 86400.0
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 
 
-class Answers(ABC):
+class Answers(LogAnswers, ABC):
     """The part of the engine that reads; what it reads from is the engine's."""
 
     parts: Parts
@@ -184,19 +185,6 @@ class Answers(ABC):
                                             choice=lambda key: isinstance(key, LogKey), histograms=False)
             parts.append((kept.batch, kept.keys))
         return parts
-
-    def logs(self, service: str | None = None, trace: str | None = None, from_s: float | None = None,
-             to_s: float | None = None, limit: int = 100, pattern: str | None = None) -> list[dict[str, Any]]:
-        """The newest error lines, masked, newest first."""
-        wanted = (pattern or "").casefold()
-        lines = [line for line in self.parts.intakes.lines()
-                 if service in (None, line.service.id) and trace in (None, line.trace_id)
-                 and (from_s is None or line.time_s >= from_s) and (to_s is None or line.time_s < to_s)
-                 and wanted in line.body.casefold()]
-        lines.sort(key=lambda line: -line.time_s)
-        return [{"time": rfc3339(line.time_s), "service": line.service.id, "level": line.level, "body": line.body,
-                 "trace_id": line.trace_id or None, "span_id": line.span_id or None, "instance": line.instance or None}
-                for line in lines[:limit]]
 
     def sources(self) -> list[dict[str, Any]]:
         """Every collector with its state, rate, lag, last error and counters."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.house import House
 from app.intakes import Intakes
+from app.logs.logs import Logs
 from app.registry import Registries
 from app.slo.evaluator import Objectives
 from app.telemetry import Telemetry
@@ -34,3 +35,7 @@ class Parts:
     telemetry: Telemetry
     clock: Callable[[], float] = time.time
     registry: Registries = field(default_factory=Registries)
+    logs: Logs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.logs = Logs(self.intakes.lines)
