@@ -8,9 +8,11 @@ export const nameOf = (one) => (one.service === null ? t("change.everything") : 
 const safe = (link) => /^https?:\/\//.test(link ?? "");
 const outcomeOf = (one) => (one.outcome === "unknown" ? null : el("b", { class: `outcome ${one.outcome}` }, t("change.outcome." + one.outcome)));
 
+export const countOf = (n) => (n === 1 ? t("changes.count.one") : t("changes.count", n));
+
 /** Sections of a day each, with a row a change. `address` is where a change is seen on the map. */
 export function dayList(changes, address) {
-  return byDay(changes, dayOf).map(([day, own]) => el("section", {}, el("h2", {}, day, el("span", {}, t("changes.count", own.length))), el("ul", { class: "change-list" }, own.map((one) => row(one, address(one))))));
+  return byDay(changes, dayOf).map(([day, own]) => el("section", { class: "change-day" }, el("h2", {}, day, el("span", {}, countOf(own.length))), el("ul", { class: "change-list" }, own.map((one) => row(one, address(one))))));
 }
 
 function row(one, address) {
@@ -25,7 +27,7 @@ function row(one, address) {
 
 /** A lane a service with its changes over the time shown; a name can be pressed to see only its changes. */
 export function laneChart(lanes, { fromMs, toMs, find, choose }) {
-  const mark = ({ one, share }) => el("i", { class: `mark ${one.outcome}`, style: { left: `${share * 100}%` }, title: `${dayAndClock(new Date(one.at))} · ${one.title}` });
+  const mark = ({ one, share }) => el("i", { class: `change-mark ${one.outcome}`, style: { left: `${share * 100}%` }, title: `${dayAndClock(new Date(one.at))} · ${one.title}` });
   const lane = ([name, marks]) => el("li", {}, el("button", { type: "button", "aria-pressed": String(find === name), "data-lane": name, onclick: () => choose(find === name ? "" : name) }, el("span", {}, name), el("b", {}, String(marks.length))), el("div", { class: "lane", "aria-hidden": "true" }, marks.map(mark)));
   const ends = [fromMs, toMs].map((ms) => el("time", {}, dayAndClock(new Date(ms)).slice(0, 16)));
   return [el("ul", { class: "lanes" }, lanes.map(lane)), el("p", { class: "lane-ends quiet", "aria-hidden": "true" }, ends)];

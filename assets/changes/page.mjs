@@ -3,7 +3,7 @@ import { apiPath, basePath } from "../map/address.mjs";
 import { el, iconOf } from "../map/dom.mjs";
 import { clock, t } from "../map/words.mjs";
 import { deliverySection } from "./delivery.mjs";
-import { dayList, laneChart, nameOf } from "./list.mjs";
+import { countOf, dayList, laneChart, nameOf } from "./list.mjs";
 import { chosen, KINDS, lanes, OUTCOMES, RANGES, rangeS } from "./model.mjs";
 
 const EVERY_MS = 10_000, RETRY_MS = 4000, FIND_WAIT_MS = 120, MOST = 1000, MOST_LANES = 12, LONGEST = "400d";
@@ -82,7 +82,7 @@ class ChangesPage {
     this.host.classList.toggle("lost", Boolean(this.lost));
     if (!this.changes) { this.says.textContent = t(this.lost ? "changes.failed" : "page.loading"); return; }
     const found = chosen(this.changes, this.state.find, t("change.everything"));
-    const count = t(this.changes.length === MOST ? "changes.count.most" : "changes.count", found.length);
+    const count = this.changes.length === MOST ? t("changes.count.most", found.length) : countOf(found.length);
     this.says.textContent = [count, this.lost ? t("changes.failed") : t("slo.heard", clock(this.heardAt))].join(" · ");
     const form = JSON.stringify([this.state, found, this.delivery.services]);
     if (form === this.form) return;
