@@ -21,14 +21,16 @@ class Minutes:
 
     def __init__(self, stretch: Stretch, spreader: Spreader) -> None:
         self.stretch = stretch
-        self.faults: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
         self._spread = spreader.spread
         self._rows: list[dict[SeriesKey, Row]] = [{} for _ in range(stretch.minutes)]
 
     def count(self, keys: Sequence[SeriesKey], figures: Figures) -> None:
-        """Adds the calls of things with their latencies: one series each, from the figures' rows."""
+        """Adds the calls of things with their latencies: one series each, from the figures' rows. What could not be
+        read is missing and said."""
         for row, key in enumerate(keys):
             self.add(key, figures, row, figures.calls[row], figures.errors[row])
+        self.fail(figures.failed)
 
     def add(self, key: SeriesKey, timed: Figures, row: int, calls: Floats, errors: Floats) -> None:
         """Adds these calls and errors by the minute, with latencies like those of a row of `timed`."""
@@ -57,7 +59,11 @@ class Minutes:
     def fail(self, failed: Mapping[int, str]) -> None:
         """Remembers that some series could not be read."""
         for reason in failed.values():
-            self.faults[reason] = self.faults.get(reason, 0) + 1
+            self._failed[reason] = self._failed.get(reason, 0) + 1
+
+    def faults(self) -> list[str]:
+        """Why some series could not be read, each reason with how many there were."""
+        return [f"{reason} ({n} figures)" for reason, n in self._failed.items()]
 
     def work(self) -> list[float]:
         """All calls that services say they answered, by the minute."""
@@ -66,6 +72,6 @@ class Minutes:
 
     def readings(self, partial: Sequence[bool]) -> list[Reading]:
         """What is said of every minute; `partial` are those that are known not to be whole."""
-        whole = not self.faults
+        whole = not self._failed
         return [Reading(self.stretch.start_s + at * MINUTE_S, [*rows.values()], whole and not partial[at])
                 for at, rows in enumerate(self._rows)]

@@ -67,6 +67,11 @@ class Inventory:
         """The instances of a service."""
         return self._known[node.id].instances if node.id in self._known else ()
 
+    def zone(self, service_id: str, instance: str) -> str:
+        """Where an instance runs, "" when that is not known. From any thread."""
+        known = self._known.get(service_id)
+        return next((each.zone for each in known.instances if each.name == instance), "") if known else ""
+
     def busiest(self, nodes: Sequence[Node]) -> Sequence[tuple[Node, Endpoint]]:
         """The endpoints that are read: the busiest of every service, and of all of them again the busiest."""
         listed = [(node, endpoint) for node in nodes if node.id in self._known

@@ -61,7 +61,7 @@ class Paths:
         things = [path.entity(self._abilities) for path in paths]
         at_server = [at for at, path in enumerate(paths) if path.call.server]
         server = _laid(self._metrics.read(SERVER, [things[at] for at in at_server], stretch), at_server, len(paths))
-        heard = (~np.isnan(server.calls)).any(axis=1).tolist()
+        heard = np.asarray((~np.isnan(server.calls)).any(axis=1), bool)
         # of a path that its callee counted the caller's count is needed only where more failed there
         alone = [at for at, path in enumerate(paths) if path.call.client and not heard[at]]
         both = [at for at, path in enumerate(paths) if path.call.client and heard[at]]
@@ -111,8 +111,9 @@ def _laid(figures: Figures, rows: Sequence[int], of: int) -> Figures:
         full[rows] = part
         return full
 
-    columns = (wide(each) for each in (figures.calls, figures.errors, figures.mean_ms, figures.percentiles_ms))
-    return Figures(*columns, {rows[at]: reason for at, reason in figures.failed.items()})
+    failed = {rows[at]: reason for at, reason in figures.failed.items()}
+    return Figures(wide(figures.calls), wide(figures.errors), wide(figures.mean_ms), wide(figures.percentiles_ms),
+                   failed)
 
 
 def unsettled(paths: Sequence[Path], sides: Sides, stretch: Stretch, before_s: float,

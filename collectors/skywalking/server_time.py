@@ -88,6 +88,22 @@ class ServerZone:
             minutes += 1
         return [*found, self._stretch(start, minutes)] if minutes else found
 
+    def days(self, from_s: float, to_s: float) -> Sequence[tuple[float, float]]:
+        """The time [from_s, to_s) cut at the server's midnights, in order."""
+        cuts = [from_s]
+        while True:
+            tomorrow = self.local(cuts[-1]).date() + timedelta(days=1)
+            midnight = datetime.combine(tomorrow, datetime.min.time(), self.at(cuts[-1])).timestamp()
+            if midnight >= to_s:
+                return [*zip(cuts, [*cuts[1:], to_s], strict=True)]
+            cuts.append(midnight)
+
+    def box(self, from_s: float, to_s: float) -> dict[str, str]:
+        """A GraphQL `Duration` of the seconds [from_s, to_s)."""
+        last = max(from_s, to_s - 1)
+        form = "%Y-%m-%d %H%M%S"
+        return {"start": self.written(from_s, form), "end": self.written(last, form), "step": "SECOND"}
+
     def _follows(self, minute_s: int) -> bool:
         """Whether a minute belongs to the same day and the same distance from UTC as the one before."""
         before, now = self.local(minute_s - MINUTE_S), self.local(minute_s)
