@@ -19,6 +19,7 @@ from app.engine.asked import TOLD, Asked
 from app.engine.changed import VERSIONS, Changed
 from app.engine.evidence import DAY_S, PERIOD_S, Budgets, Judged, events, slow_totals
 from app.engine.judging import Judging
+from app.engine.naming import Naming
 from app.engine.parts import Parts
 from app.engine.past import before, long_before, recent
 from app.engine.placement import Placement
@@ -26,7 +27,7 @@ from app.engine.presence import Presence
 from app.engine.promised import Promised
 from app.engine.registered import Registered
 from app.engine.sampling import Sampling
-from app.engine.snapshot import NOTED_WINDOW_S, Drawing, Moment, Rules
+from app.engine.snapshot import LATE_AFTER_S, NOTED_WINDOW_S, Drawing, Moment, Rules
 from app.intakes import Harvests
 from app.slo.evaluator import Objectives, Told
 from topology.deployments import Deployments
@@ -51,7 +52,7 @@ PAST_S = 15.0
 _log = structlog.get_logger("synoptic.engine")
 
 
-class Engine(Answers, Promised, Changed):
+class Engine(Answers, Promised, Changed, Naming):
     """Ticks in a thread of its own and answers questions from any other. See `app.views.Views`."""
 
     def __init__(self, parts: Parts, rules: Rules) -> None:
@@ -324,9 +325,12 @@ class Engine(Answers, Promised, Changed):
         return moment_s if moment_s < now_s - PAST_S or window_s > self.ring.keep_s else None
 
     def _moment(self, now_s: float, window_s: int) -> Moment:
-        newest_s = max(self.parts.intakes.newest_end_s(), self.asked.newest_end_s())
+        spans_s, told_s = self.parts.intakes.newest_end_s(), self.asked.newest_end_s()
+        newest_s = max(spans_s, told_s)
         age_s = round(max(0.0, now_s - newest_s), 1) if newest_s else None
-        return Moment(now_s, window_s, age_s, self._seq, live=True, partial=self.asked.partial(now_s - window_s))
+        late_after_s = LATE_AFTER_S + (0.0 if spans_s > told_s - self.ring.keep_s else min(self.rules.lags_s.values()))
+        return Moment(now_s, window_s, age_s, self._seq, live=True, partial=self.asked.partial(now_s - window_s),
+                      late_after_s=late_after_s)
 
     def _draw(self, drawn: nx.DiGraph, members: Members, judging: Judging, moment: Moment) -> dict[str, Any]:
         return self._drawing.snapshot(drawn, members, judging, moment, self.quality(), self.flags(moment.now_s))

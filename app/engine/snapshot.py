@@ -24,6 +24,7 @@ from topology.model import Kind, Service
 
 NOTED_WINDOW_S = 300
 """The window whose pictures say since when a node has its state."""
+LATE_AFTER_S = 15.0
 OTHERS = Title("Others", "其他")
 USERS = Title("Users", "用户")
 QUIET_FIGURES: Mapping[str, Any] = {
@@ -67,6 +68,8 @@ class Moment:
     live: bool = False
     partial: frozenset[str] = frozenset()
     """The sources that told only a part of the window."""
+    late_after_s: float = LATE_AFTER_S
+    """From which age on the data is late."""
 
 
 class Drawing:
@@ -96,6 +99,7 @@ class Drawing:
         edges = [self._edge(graph, a, b, felt, moment) for a, b in sorted(graph.edges)]
         return {
             "at": rfc3339(moment.now_s), "window_s": moment.window_s, "data_age_s": moment.data_age_s,
+            "late_after_s": moment.late_after_s,
             "demo": self._rules.demo, "seq": moment.seq, "environment": self._rules.environment,
             "overall": overall(nodes), "groups": groups,
             "layers": [{"id": layer.id, "title": _title(layer.title, layer.id)} for layer in layers],

@@ -3,23 +3,23 @@ import { badgeOf, el, iconOf, svg } from "./dom.mjs";
 import { countByState, ORDER } from "./graph.mjs";
 import { clock, kindWord, seconds, stateWord, t, zoneName } from "./words.mjs";
 
-const OLD_S = 15;
-
 /** `act.state(s)` is called when a count is clicked. Answers {show(snapshot), beat(ageS, live), close}. */
 export function buildFooter(act) {
   const counts = Object.fromEntries(ORDER.map((s) => [s, el("b", {}, "–")]));
   const legend = el("div", { class: "legend", role: "group", "aria-label": t("legend.label") },
     ORDER.map((s) => el("button", { type: "button", "data-state": s, title: t("legend.find", stateWord(s)), onclick: () => act.state(s) }, badgeOf(s, 15), counts[s], el("span", {}, stateWord(s)))), buildKey());
   const size = el("p", { class: "size quiet" }), live = el("span", { class: "live" }), time = el("b"), age = el("span", { class: "quiet" });
+  let lateAfterS = 15;
   return {
     node: el("footer", { class: "foot" }, legend, size, el("div", { class: "now" }, live, time, age)),
     show(snapshot) {
+      lateAfterS = snapshot.late_after_s ?? lateAfterS;
       const now = snapshot.overall?.counts ?? countByState(snapshot.nodes);
       for (const s of ORDER) counts[s].textContent = now[s] ?? 0;
       size.textContent = [t("map.size", snapshot.nodes.length, snapshot.edges.length), snapshot.demo ? t("map.demo") : ""].filter(Boolean).join(" · ");
     },
     beat(ageS, state) {
-      const at = new Date(), word = state === "open" ? (ageS > OLD_S ? "late" : "open") : state;
+      const at = new Date(), word = state === "open" ? (ageS > lateAfterS ? "late" : "open") : state;
       live.textContent = t("live." + word);
       live.dataset.state = word;
       time.textContent = clock(at);
