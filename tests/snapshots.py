@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import slo_entries
+
+from topology.model import Service
 
 Json = dict[str, Any]
 AT = "2026-01-01T08:00:00.000Z"
@@ -97,6 +100,10 @@ class Shelf:
         self.pinned: dict[str, tuple[float, float]] = {}
         self.registered: Json = {"registries": [], "services": []}
         self.changed: list[Json] = []
+        self.patterns: list[Json] = []
+        self.unsearched: list[str] = []
+        self.searching = threading.Event()  # a search goes on to its next line when this is set
+        self.searching.set()
         self.loaded = True
         self.state = "ok"
         self._listeners: list[Callable[[int], None]] = []
@@ -141,6 +148,14 @@ class Shelf:
     def trace(self, trace_id: str) -> Json | None:
         return self.kept.get(trace_id)
 
+    def drawn_as(self, service: Service) -> Service:
+        ids = {one["name"]: one["id"] for one in self.now["nodes"]}
+        return Service.from_id(ids.get(service.name, service.id))
+
+    def known_as(self, node_id: str) -> list[Service]:
+        node = Service.from_id(node_id)
+        return [node, Service(node.environment, "", node.name)]
+
     def log_counts(self, service: str | None, from_s: float, to_s: float, step_s: int) -> Json:
         self.asked.append(("log_counts", service, from_s, to_s, step_s))
         return {"times": [from_s], "levels": {"info": [5], "error": [0]}}
@@ -149,6 +164,18 @@ class Shelf:
              to_s: float | None = None, limit: int = 100, pattern: str | None = None) -> list[Json]:  # fmt: skip
         self.asked.append(("logs", service, trace, from_s, to_s, limit))
         return [line for line in self.lines if (pattern or "").casefold() in line["body"].casefold()][:limit]
+
+    def log_patterns(self, service: str | None, from_s: float, to_s: float, limit: int = 100) -> list[Json]:
+        self.asked.append(("log_patterns", service, from_s, to_s, limit))
+        return self.patterns
+
+    def find_lines(self, query: Mapping[str, Any], cancelled: Callable[[], bool]) -> Iterator[Json]:
+        self.asked.append(("find_lines", dict(query)))
+        for line in self.lines[: query["limit"]]:
+            yield {"lines": [line], "reached": line["time"], "faults": self.unsearched}
+            self.searching.wait()
+            if cancelled():
+                return
 
     def changes(self, services: Any, kinds: Any, from_s: float, to_s: float, limit: int) -> list[Json]:
         self.asked.append(("changes", services, kinds, from_s, to_s, limit))

@@ -15,11 +15,11 @@ from app.views import Json, Views
 from app.web.answer import Answer, checked, stepped, with_times
 from app.web.changes import add_changes
 from app.web.encoding import accepts
+from app.web.logs import add_logs
 from app.web.options import WINDOWS_S, Meta, WebOptions
 from app.web.parameters import (
     GraphParameters,
     LogCountsParameters,
-    LogsParameters,
     NoParameters,
     Position,
     SeriesParameters,
@@ -49,6 +49,7 @@ def router(views: Views, broadcast: Broadcast, options: WebOptions, meta: Meta) 
     _add_stream(api, broadcast)
     _add_positions(api, views, options)
     add_changes(api, views, options, meta)
+    add_logs(api, views, meta)
     add_slos(api, views, meta)
     _add_slo_table(api, SloTable(views, meta.clock))
     return api
@@ -101,14 +102,6 @@ def _add_columns(api: APIRouter, views: Views, meta: Meta) -> None:
     async def log_counts(asked: Annotated[LogCountsParameters, Query()]) -> Answer:
         from_s, to_s, step_s = stepped(asked, meta.clock())
         return Answer(with_times(await asyncio.to_thread(views.log_counts, asked.service, from_s, to_s, step_s)))
-
-    @api.get("/logs", summary="The newest error lines, masked")
-    async def logs(asked: Annotated[LogsParameters, Query()]) -> Answer:
-        from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
-        trace = asked.trace.lower() if asked.trace else None
-        return Answer(
-            await asyncio.to_thread(views.logs, asked.service, trace, from_s, to_s, asked.limit, asked.pattern)
-        )
 
 
 def _add_state(api: APIRouter, views: Views) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.web.moments import NOW, DurationParameter, Moment, MomentParameter
+from collectors.log_records import LEVELS
 
 SIGNALS = ("calls", "errors", "p95", "saturation")
 MOST_POINTS = 11_000
@@ -26,6 +27,12 @@ def _signals(text: str) -> str:
     unknown = set(text.split(",")) - set(SIGNALS)
     if unknown:
         raise ValueError(f"expected some of {', '.join(SIGNALS)}, separated by commas")
+    return text
+
+
+def _levels(text: str) -> str:
+    if text and not set(text.split(",")) <= set(LEVELS):
+        raise ValueError(f"expected some of {', '.join(LEVELS)}, separated by commas")
     return text
 
 
@@ -119,6 +126,28 @@ class LogsParameters(Span):
     trace: Annotated[str, Field(pattern=TRACE_ID)] | None = None
     pattern: str | None = None
     limit: Limit = 100
+
+
+class LogPatternsParameters(Span):
+    """Whose patterns of error lines."""
+
+    service: Service | None = None
+    limit: Limit = 100
+
+
+class LogSearchParameters(Span):
+    """Which lines are looked for, in all sources: `level` names some levels, separated by commas."""
+
+    service: Service | None = None
+    trace: Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]{0,128}$")] = ""
+    pattern: Annotated[str, Field(pattern=r"^(p-[0-9a-f]{12})?$")] = ""
+    level: Annotated[str, AfterValidator(_levels)] = ""
+    text: Annotated[str, Field(max_length=200)] = ""
+    limit: Limit = 200
+
+    def levels(self) -> tuple[str, ...]:
+        """The levels; none for all of them."""
+        return tuple(filter(None, self.level.split(",")))
 
 
 class ChangesParameters(Span):
