@@ -3,7 +3,7 @@ import { chip, fading } from "./edges.mjs";
 import { drawTally } from "./far.mjs";
 import { outline } from "./pen.mjs";
 import { duration, millis, nameOf, percent, rate, t } from "./words.mjs";
-import { disagrees, zoneWords } from "./zones.mjs";
+import { disagrees, zoneCounts, zoneWords } from "./zones.mjs";
 
 export const LONGEST_NAME = 24, SMALLEST_NAME = 11;
 /** How far a card's marks may reach over its box, in world units. */
@@ -135,8 +135,8 @@ function mark(v, name, right, colour) {
 
 /** Where the instances are, on the upper edge; outlined where the registry and the calls disagree. */
 function drawZones(v, n, right) {
-  const words = zoneWords(n, v.scene.zones), only = n.zones?.length === 1 && v.scene.zones.length > 1;
-  if (words || only) chip(v, only ? t("map.only_zone", words || n.zones[0]) : words, right, 0, "right", disagrees(n) ? v.c.at_risk : v.c.quiet);
+  const words = zoneWords(n, v.scene.zones), only = v.scene.zones.length > 1 && zoneCounts(n).length === 1 && !disagrees(n);
+  if (words) chip(v, only ? t("map.only_zone", words) : words, right, 0, "right", disagrees(n) ? v.c.at_risk : v.c.quiet);
 }
 
 /** One double ring and the word. */

@@ -21,12 +21,13 @@ export function zoneCounts(n) {
   });
 }
 
-const MOST = 3;
+const MOST = 3, LONGEST = 14;
+const cut = (zone) => (zone.length > LONGEST ? zone.slice(0, LONGEST - 1) + "\u2026" : zone);
 
 /** The words for a card: "a 3 · b 2", with ≠ before where registry and calls disagree. Empty where there is nothing to say: one zone only, and no quarrel. */
 export function zoneWords(n, zones) {
   const counts = n.members ? [] : zoneCounts(n), quarrel = disagrees(n), short = shortZones(zones);
   if (!counts.length || (zones.length < 2 && !quarrel)) return "";
-  const words = counts.slice(0, MOST).map(([zone, count]) => `${short.get(zone) ?? (zone || (counts.length > 1 ? "?" : ""))} ${count}`.trim());
+  const words = counts.slice(0, MOST).map(([zone, count]) => `${cut(short.get(zone) ?? (zone || (counts.length > 1 ? "?" : "")))} ${count}`.trim());
   return (quarrel ? "\u2260 " : "") + words.join(" \u00b7 ") + (counts.length > MOST ? ` +${counts.length - MOST}` : "");
 }

@@ -39,7 +39,7 @@ class Servers:
         verify = (config.tls or Tls()).context() if https else False
         self._http = httpx.Client(timeout=config.timeout_s, verify=verify, follow_redirects=False, trust_env=False)
         self._token, self._renew_s, self._left = "", 0.0, 0
-        self.counters = {"requests": 0.0, "logins": 0.0, "failovers": 0.0}
+        self.counters: dict[str, float] = {"requests": 0, "logins": 0, "failovers": 0}
 
     def begin(self) -> None:
         """Another pull begins: its requests are counted from none."""
