@@ -57,10 +57,10 @@ def _quarrel(registration: Json | None, w: Wording) -> list[html.P]:
 def _mark(instance: Json, w: Wording) -> Component | None:
     """A word beside a speaking instance that the registry does not have, has disabled, or holds for unhealthy."""
     if instance.get("registered") is False:
-        return html.Em(w("panel.unregistered"), className="mark")
+        return html.Em(w("panel.unregistered"), className="remark")
     if instance.get("registered") and not instance["enabled"]:
-        return html.Em(w("panel.standing.disabled"), className="mark")
-    return None if instance.get("healthy") is not False else html.Em(w("panel.unhealthy"), className="mark")
+        return html.Em(w("panel.standing.disabled"), className="remark")
+    return None if instance.get("healthy") is not False else html.Em(w("panel.unhealthy"), className="remark")
 
 
 def _silent(rest: Sequence[Json], w: Wording) -> Component | None:
