@@ -1,0 +1,36 @@
+"""Which layout a document has, told by its own fields, and what it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from collectors.elastic_spans.apm_layout import NOTHING, Made, apm
+from collectors.elastic_spans.otel_layout import none, otel
+from collectors.spans.jaeger_model import sender, write
+
+WANTED = (
+    "@timestamp", "traceID", "spanID", "parentSpanID", "operationName", "references", "startTime", "duration", "tags",
+    "tag", "logs", "process", "trace_id", "span_id", "parent_span_id", "trace_state", "name", "kind", "attributes",
+    "links", "status", "resource.attributes", "TraceId", "SpanId", "ParentSpanId", "Name", "Kind", "TraceStatus",
+    "TraceStatusDescription", "Duration", "EndTimestamp", "Attributes", "Resource", "Link", "timestamp.us", "trace.id",
+    "parent.id", "processor.event", "event.outcome", "event.duration", "transaction.id", "transaction.name",
+    "transaction.type", "transaction.duration.us", "transaction.result", "transaction.representative_count",
+    "transaction.message.queue.name", "span.id", "span.name", "span.type", "span.subtype", "span.action", "span.kind",
+    "span.duration.us", "span.composite", "span.db.*", "span.destination.service.resource", "span.message.queue.name",
+    "span.links", "span.representative_count", "service", "destination", "http", "url", "messaging*", "rpc*", "server*",
+    "db*", "error*", "peer*", "net*", "network*", "exception*", "labels", "numeric_labels", "kubernetes.pod.name",
+    "kubernetes.namespace", "kubernetes.node.name", "container.id", "host.name", "host.hostname",
+    "cloud.availability_zone", "cloud.region", "deployment",
+)  # fmt: skip
+"""The fields that are read, of all layouts."""
+
+
+def made(document: Mapping[str, Any], dot: str) -> Made:
+    """The resource and the span that a document tells of, as bytes of OTLP; b"" twice for one that tells of none."""
+    if "traceID" in document:
+        written = write(document, dot)
+        return (sender(document.get("process") or {}, dot), written) if written else NOTHING
+    if "trace_id" in document:
+        return otel(document)
+    return none(document) if "TraceId" in document else apm(document)
