@@ -13,10 +13,11 @@ FEW = 4
 
 
 class Slices(Generic[Found]):
-    """Walks through time with slices as long as replies allow, and remembers their length from walk to walk."""
+    """Walks through time with slices as long as replies allow, and remembers their length from walk to walk. No slice
+    is shorter than `shortest_us`, of which all are multiples."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self._width_us = most, LONGEST_US
+    def __init__(self, most: int, shortest_us: int = SHORTEST_US) -> None:
+        self._most, self._width_us, self._shortest_us = most, LONGEST_US, shortest_us
 
     def walk(self, from_us: int, to_us: int, ask: Callable[[int, int], tuple[Found, int]],
              lacking: Callable[[int, int], None]) -> Iterator[Found]:
@@ -26,8 +27,8 @@ class Slices(Generic[Found]):
         while at < to_us:
             until = min(at + self._width_us, to_us)
             found, n = ask(at, until)
-            if n >= self._most and until - at > SHORTEST_US:
-                self._width_us = max((until - at) // 2, SHORTEST_US)
+            if n >= self._most and until - at > self._shortest_us:
+                self._width_us = max((until - at) // 2 // self._shortest_us, 1) * self._shortest_us
                 continue
             if n >= self._most:
                 lacking(at, until)

@@ -1,0 +1,1 @@
+"""Traces that a Grafana Tempo keeps, asked for minute by minute."""
