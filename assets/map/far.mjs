@@ -37,6 +37,7 @@ function drawGroup(v, b, big) {
   pen.box(b.x, b.y, b.w, b.h, 12, { fill: c.card });
   if (hot) { pen.alpha = c.tint; pen.box(b.x, b.y, b.w, b.h, 12, { fill: c[state] }); pen.alpha = 1; }
   pen.box(b.x, b.y, b.w, b.h, 12, { stroke: hot ? c[state] : c.cardLine, width: (hot ? 1.8 : 1) / k });
+  if (membersOf(b).some((n) => n.change)) drawFlag(v, b);
   if (b.users) return drawUsers(v, b, states.length);
   const title = textOf(v.scene.group.get(b.id)?.title, b.id), beside = b.w > pen.measure(title, big, 600) + big * 14, tall = b.h > big * 5.6;
   const lines = beside ? (hot ? 2 : 1) : hot && tall ? 3 : 2, y = b.lead ? b.y + big * 1.9 : b.y + b.h / 2 + big * (0.36 - 0.68 * (lines - 1));
@@ -45,6 +46,13 @@ function drawGroup(v, b, big) {
   if (hot && (beside || tall)) pen.text(`${nameOf(worstMember(b, state))} · ${stateWord(state)}`, x + big * 1.4, y + big * 1.35, { size: big * 0.84, weight: 500, colour: c.text });
   if (beside) drawTally(v, states, b.x + b.w - big, b.y + b.h / 2 + big * 0.3, big * 0.84, -1);
   else drawTally(v, states, x, y + big * 1.36 * (lines - 1), big * 0.84, 1);
+}
+
+/** Something in the group was changed lately. */
+function drawFlag({ pen, c, k }, b) {
+  const s = 18 / k, x = b.x + b.w - s * 1.7, y = b.y - s * 0.5;
+  pen.box(x, y, s, s, 5 / k, { fill: c.band, stroke: c.text, width: 1.2 / k });
+  pen.icon("flag", x + s * 0.17, y + s * 0.17, s * 0.66, c.text, 1.9);
 }
 
 function drawUsers({ pen, c, k }, b, count) {
