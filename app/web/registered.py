@@ -21,15 +21,20 @@ QUARRELS = ("silent", "unregistered")
 def instances(node: Json, w: Wording) -> html.Section | None:
     """Instances by zone: how many speak and are registered, each that speaks, and those that are only registered."""
     found, counted = node["instances"], node.get("registered")
-    zones = len({*(one["zone"] for one in found), *(counted or ())} - {""})
     return sections.section(
-        w("panel.instances"), w("panel.instances.note", len(found), zones),
+        w("panel.instances"), _note(found, counted, w),
         _by_zone(counted, w) if counted else None,
         *_quarrel(node.get("registration"), w),
         sections.instance_rows(found, w, _mark),
         _silent(node.get("registered_only") or (), w),
         *[_age(one, w) for one in node.get("registry") or ()],
     )  # fmt: skip
+
+
+def _note(found: Sequence[Json], counted: Mapping[str, Json] | None, w: Wording) -> str:
+    if not counted:
+        return w("panel.instances.note", len(found), len({one["zone"] for one in found if one["zone"]}))
+    return w("panel.registered.note", *(sum(zone[name] for zone in counted.values()) for name in COLUMNS[:2]))
 
 
 def _by_zone(counted: Mapping[str, Json], w: Wording) -> html.Table:
