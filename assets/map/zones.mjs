@@ -5,8 +5,8 @@ export function shortZones(zones) {
   if (zones.length < 2) return new Map(zones.map((z) => [z, z]));
   let same = 0;
   while (zones.every((z) => same < z.length && z[same] === zones[0][same])) same++;
-  const cut = Math.max(-1, ...[..."-_./: "].map((c) => zones[0].lastIndexOf(c, same - 1)), -1) + 1;
-  return new Map(zones.map((z) => [z, same && cut <= same ? z.slice(cut) : z]));
+  const from = same ? Math.max(...[..."-_./: "].map((c) => zones[0].lastIndexOf(c, same - 1))) + 1 : 0;
+  return new Map(zones.map((z) => [z, z.slice(from) || z]));
 }
 
 /** Whether the registry and the calls certainly disagree: silent instances, or some that are not registered. */
