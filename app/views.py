@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.changes.told import Told
+from topology.model import Service
 
 Json = dict[str, Any]
 
@@ -32,6 +33,14 @@ class Views(Protocol):
 
     def trace(self, trace_id: str) -> Json | None:
         """One kept trace with its spans, or None."""
+        ...
+
+    def drawn_as(self, service: Service) -> Service:
+        """The node of a service as some source knows it; itself where the house hides it."""
+        ...
+
+    def known_as(self, node_id: str) -> list[Service]:
+        """What sources may know a node by, itself first; ValueError for what is no id of a node."""
         ...
 
     def log_counts(self, service: str | None, from_s: float, to_s: float, step_s: int) -> Json:

@@ -1,0 +1,135 @@
+"""Traces and log lines wherever they are: among the kept examples, or in a source that is asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from app.engine.moments import rfc3339
+from app.searching import Searches, Trouble
+from app.views import Json, Views
+from collectors.contract import FoundLine, FoundSpan, FoundTrace, LineQuery, OpenedTrace, TraceQuery
+from topology.model import Service
+
+MOST_SPANS = 5000
+"""Shown of one trace; of a longer one the first, as not complete."""
+MOST_LINES = 500
+AROUND_S = 60.0
+"""Log lines of a trace are looked for this long before and after it."""
+Names = Mapping[Service, Service]
+"""The node of every service as a source knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which traces: those that start in [from_s, to_s), perhaps of a node, so long at least, or with a failed span."""
+
+    from_s: float
+    to_s: float
+    node_id: str | None = None
+    min_ms: float = 0.0
+    failed_only: bool = False
+    limit: int = 20
+
+
+class Finding:
+    """Answers in the words of the map: services by the id of their node."""
+
+    def __init__(self, searches: Searches, views: Views) -> None:
+        self._searches, self._views = searches, views
+
+    def sources(self, what: Literal["traces", "lines"]) -> list[str]:
+        """The sources that can be searched for this."""
+        return self._searches.names(what)
+
+    async def traces(self, wanted: Wanted, source: str | None = None) -> Json:
+        """`traces`, newest first, each once, with `source` (None: kept here only) and whether it is `kept`;
+        `troubles` (`source`, `kind`, `reason`) and `sources` that were asked. From the source alone where one is named,
+        else from all of them and the kept examples. ValueError for an id of no node, Overloaded as Searches says."""
+        services = await self._known_as(wanted.node_id)
+        base = TraceQuery(wanted.from_s, wanted.to_s, None, wanted.min_ms, wanted.failed_only, wanted.limit)
+        queries = [replace(base, service=service) for service in services]
+        told, kept = await asyncio.gather(self._searches.traces(queries, source), self._kept(wanted))
+        names = await self._drawn_as(trace.service for _, trace in told.found)
+        known = {row["trace_id"] for row in kept}
+        rows = [_row(trace, names) | {"source": name, "kept": trace.trace_id in known} for name, trace in told.found]
+        found = {row["trace_id"]: row for row in rows}
+        if source is None:
+            found = {row["trace_id"]: {**row, "source": None, "kept": True} for row in kept} | found
+        newest = sorted(found.values(), key=lambda row: row["at"], reverse=True)[: wanted.limit]
+        asked = [name for name in self.sources("traces") if source in (None, name)]
+        return {"traces": newest, "troubles": [asdict(one) for one in told.troubles], "sources": asked}
+
+    async def trace(self, trace_id: str) -> tuple[Json | None, Sequence[Trouble]]:
+        """A kept trace as it is, else one from a source with `source` and `complete`; and what kept sources from
+        telling. None when nobody who answered has it."""
+        kept = await asyncio.to_thread(self._views.trace, trace_id)
+        if kept is not None:
+            return kept, ()
+        opened = await self._searches.open(trace_id)
+        if opened.trace is None or not opened.trace.spans:
+            return None, opened.troubles
+        names = await self._drawn_as(span.service for span in opened.trace.spans)
+        return _opened(trace_id, opened.trace, opened.source, names), opened.troubles
+
+    async def lines(self, trace_id: str, from_s: float, to_s: float) -> Json:
+        """The log lines of a trace that took from `from_s` to `to_s`, oldest first, each once, as `views.logs` has them
+        with `source` (None: kept here); and `troubles`."""
+        query = LineQuery(from_s - AROUND_S, to_s + AROUND_S, trace_id=trace_id, limit=MOST_LINES)
+        told, kept = await asyncio.gather(
+            self._searches.lines(query), asyncio.to_thread(self._views.logs, None, trace_id, limit=MOST_LINES)
+        )
+        names = await self._drawn_as(line.service for _, line in told.found)
+        rows = [{**row, "source": None} for row in kept] + [_line(name, line, names) for name, line in told.found]
+        once = {(row["time"], row["service"], row["body"]): row for row in reversed(rows)}
+        return {"lines": sorted(once.values(), key=lambda row: str(row["time"])),
+                "troubles": [asdict(one) for one in told.troubles]}
+
+    async def _known_as(self, node_id: str | None) -> Sequence[Service | None]:
+        return [None] if node_id is None else await asyncio.to_thread(self._views.known_as, node_id)
+
+    async def _drawn_as(self, services: Iterable[Service]) -> Names:
+        distinct = set(services)
+        return await asyncio.to_thread(lambda: {one: self._views.drawn_as(one) for one in distinct})
+
+    async def _kept(self, wanted: Wanted) -> list[Json]:
+        return await asyncio.to_thread(self._views.traces, wanted.node_id, wanted.min_ms, wanted.failed_only,
+                                       wanted.from_s, wanted.to_s, wanted.limit)
+
+
+def _row(trace: FoundTrace, names: Names) -> Json:
+    start = rfc3339(trace.start_s)
+    return {"trace_id": trace.trace_id, "service": names[trace.service].id, "operation": trace.operation,
+            "start": start, "at": start, "duration_ms": round(trace.duration_ms, 3), "failed": trace.failed,
+            "span_count": trace.span_count}
+
+
+def _opened(trace_id: str, trace: OpenedTrace, source: str, names: Names) -> Json:
+    """A trace as kept ones are told, named by the first span that nobody in it called."""
+    spans = sorted(trace.spans, key=lambda span: span.start_ns)[:MOST_SPANS]
+    known = {span.span_id for span in spans}
+    root = next((span for span in spans if span.parent_id not in known), spans[0])
+    start_ns, end_ns = spans[0].start_ns, max(span.end_ns for span in spans)
+    found = FoundTrace(trace_id, root.service, root.operation, start_ns / 1e9, (end_ns - start_ns) / 1e6,
+                       any(span.failed for span in spans), len(trace.spans))
+    return {**_row(found, names), "spans": [_span(span, start_ns, names) for span in spans], "source": source,
+            "complete": trace.complete and len(trace.spans) <= MOST_SPANS}
+
+
+def _span(span: FoundSpan, start_ns: int, names: Names) -> Json:
+    node = names[span.service]
+    attributes = dict(span.attributes) | ({"service.instance.id": span.instance} if span.instance else {})
+    return {
+        "span_id": span.span_id, "parent_id": span.parent_id, "service": node.name, "service_id": node.id,
+        "operation": span.operation, "kind": span.kind, "start_ms": (span.start_ns - start_ns) / 1e6,
+        "duration_ms": (span.end_ns - span.start_ns) / 1e6, "failed": span.failed, "zone": span.zone,
+        "status_message": span.status_message, "attributes": attributes,
+    }  # fmt: skip
+
+
+def _line(source: str, line: FoundLine, names: Names) -> Json:
+    return {"time": rfc3339(line.time_s), "service": names[line.service].id, "level": line.level, "body": line.body,
+            "trace_id": line.trace_id or None, "span_id": line.span_id or None, "instance": line.instance or None,
+            "source": source}
