@@ -11,7 +11,8 @@ import pytest
 from engine_run import NOW_S, Clock, Run
 from traffic import SECOND, call, request
 
-from app.engine.asked import CHECKPOINT, Delivery
+from app.engine.asked import CHECKPOINT
+from app.engine.deliveries import delivery
 from collectors.contract import Reading, Row
 from topology.errors import StoreError
 from topology.model import EdgeKey, Kind, OperationKey, Service, Side
@@ -48,7 +49,7 @@ def path(caller: str, callee: str, calls: float, errors: float = 0, kind: Kind =
 def tell(run: Run, rows: Mapping[int, list[Row]], *, complete: bool = True, checkpoint: bytes = b"1") -> Run:
     """The source tells some minutes, and the engine ticks until they are counted."""
     readings = [Reading(start_s, told, complete) for start_s, told in rows.items()]
-    waiting = threading.Thread(target=run.engine.asked.offer, args=(Delivery("oap", readings, checkpoint),))
+    waiting = threading.Thread(target=run.engine.asked.offer, args=(delivery("oap", readings, checkpoint),))
     waiting.start()
     while waiting.is_alive():
         run.step(0)
@@ -145,7 +146,7 @@ def test_delivery_waits_while_the_store_cannot_say_what_was_told(tmp_path, monke
 
     monkeypatch.setattr(run.store, "rollups", failing)
     waiting = threading.Thread(target=run.engine.asked.offer,
-                               args=(Delivery("oap", [Reading(MINUTE, [work("orders", 120)])], b"2"),))  # fmt: skip
+                               args=(delivery("oap", [Reading(MINUTE, [work("orders", 120)])], b"2"),))  # fmt: skip
     waiting.start()
     run.step(2)
     assert waiting.is_alive()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -13,14 +13,14 @@ import numpy.typing as npt
 import structlog
 
 from app.engine.claims import Claim, claims, unclaimed
+from app.engine.deliveries import Delivery, Minute
 from app.engine.parts import Parts
-from collectors.contract import Reading
 from topology.errors import StoreError
 from topology.members import Members
 from topology.model import SeriesKey
 from topology.readings import MINUTE_S, Readings, by_minute
 from topology.ring import Ring, Totals
-from topology.rollup import RollupBatch, SeriesTable, concatenate, empty, from_rows, rows_of
+from topology.rollup import RollupBatch, SeriesTable, concatenate, empty, rows_of
 
 CHECKPOINT, TOLD = "source:", "told"
 """What the name of a source's checkpoint begins with, and the one that says until when each source has told."""
@@ -29,17 +29,6 @@ REMEMBERED_S = 1800
 MOST_BEHIND_S = 300
 """A source that is silent for so long is not waited for: what it told last leaves the picture as time goes by."""
 _log = structlog.get_logger("synoptic.asked")
-
-
-@dataclass(frozen=True, eq=False)
-class Delivery:
-    """What a source told at once, and its checkpoint, which is true when that is counted. `partial`: the minutes, by
-    their starts, of which something is missing, beside readings that are not complete."""
-
-    source: str
-    readings: Sequence[Reading]
-    checkpoint: bytes
-    partial: Collection[int] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +77,8 @@ class Asked:
     def _unknown(self, delivery: Delivery) -> list[int]:
         """The minutes of a delivery that were told before this process remembers."""
         until_s = self._until_s.get(delivery.source, 0)
-        return [reading.start_s for reading in delivery.readings
-                if reading.start_s < until_s and not self._readings.knows(delivery.source, reading.start_s)]
+        return [minute.start_s for minute in delivery.minutes
+                if minute.start_s < until_s and not self._readings.knows(delivery.source, minute.start_s)]
 
     def take(self, series: SeriesTable, members: Members, ring: Ring, now_s: float) -> Taken:
         """Counts everything that waits, what is counted exactly (it is in `ring`, or in the store) left out. What
@@ -114,11 +103,12 @@ class Asked:
 
     def _take(self, delivery: Delivery, series: SeriesTable, members: Members, ring: Ring) -> Taken:
         lost = self._recall(delivery, series)
-        readings = [one for one in delivery.readings if one.start_s not in lost]
-        told = [(one, self._numbered(one, series)) for one in sorted(readings, key=lambda one: one.start_s)]
+        numbered, refused = delivery.numbered(series, self._most_series)
+        told = [(minute, said) for minute, said in numbered if minute.start_s not in lost]
         changed = members.extend(series.keys)
         claimed = self._claimed(told[0][0].start_s, told[-1][0].start_s + MINUTE_S, members, ring) if told else {}
-        batches = [self._count(delivery.source, reading, said, members, claimed) for reading, said in told]
+        batches = [self._count(delivery.source, minute, said, members, claimed) for minute, said in told]
+        self.refused += refused
         self._note(delivery)
         return Taken(concatenate(batches) if batches else empty(MINUTE_S), changed)
 
@@ -136,10 +126,9 @@ class Asked:
         self.checkpoints[CHECKPOINT + delivery.source] = delivery.checkpoint
         self.checkpoints[TOLD] = json.dumps(self._until_s).encode()
         self._readings.forget_before(delivery.source, self._until_s.get(delivery.source, 0) - REMEMBERED_S)
-        partial = [*delivery.partial, *(one.start_s for one in delivery.readings if not one.complete)]
-        if partial:
+        if delivery.partial:
             known = self._partial_s.get(delivery.source, 0)
-            self._partial_s[delivery.source] = max(known, max(partial) + MINUTE_S)
+            self._partial_s[delivery.source] = max(known, max(delivery.partial) + MINUTE_S)
 
     def _recall(self, delivery: Delivery, series: SeriesTable) -> set[int]:
         """Looks up what was told of minutes before; returns those of which only sums of longer windows are left."""
@@ -158,20 +147,11 @@ class Asked:
         self.lost += len(lost)
         return lost
 
-    def _numbered(self, reading: Reading, series: SeriesTable) -> RollupBatch:
-        rows = []
-        for row in reading.rows:
-            if len(series) >= self._most_series and row.key not in series.numbers:
-                self.refused += 1
-                continue
-            rows.append((reading.start_s, series.number(row.key), row.counts, dict(row.buckets)))
-        return from_rows(MINUTE_S, rows)
-
-    def _count(self, source: str, reading: Reading, said: RollupBatch, members: Members,
+    def _count(self, source: str, minute: Minute, said: RollupBatch, members: Members,
                claimed: Mapping[int, Claim]) -> RollupBatch:
-        own = rows_of(said, unclaimed(said, members, claimed.get(reading.start_s)))
-        added = self._readings.replace(source, reading.start_s, own, reading.complete)
-        self._until_s[source] = max(self._until_s[source], reading.start_s + MINUTE_S)
+        own = rows_of(said, unclaimed(said, members, claimed.get(minute.start_s)))
+        added = self._readings.replace(source, minute.start_s, own, minute.complete)
+        self._until_s[source] = max(self._until_s[source], minute.start_s + MINUTE_S)
         self._rings[source].add(added)
         return added
 

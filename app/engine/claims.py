@@ -54,17 +54,14 @@ def unclaimed(batch: RollupBatch, members: Members, claim: Claim | None) -> npt.
     """Which rows of a minute are counted by nobody else."""
     if claim is None:
         return np.ones(len(batch), bool)
-    series = batch.series
-    pairs = zip(members.role[series].tolist(), members.owner[series].tolist(), strict=True)
-    return np.array([not _is_claimed(role, owner, members, claim) for role, owner in pairs], bool)
-
-
-def _is_claimed(role: int, owner: int, members: Members, claim: Claim) -> bool:
-    if role in _ANSWERED:
-        return members.nodes[owner] in claim.work
-    if role in (CLIENT_SIDE, SERVER_SIDE):
-        return claim.covers_path(_ends(members, owner))
-    return role == LOG and members.nodes[owner] in claim.lines
+    work, lines = (np.array([node in taken for node in members.nodes], bool) for taken in (claim.work, claim.lines))
+    paths = np.array([claim.covers_path(_ends(members, owner)) for owner in range(len(members.edges))], bool)
+    role, owner = members.role[batch.series], members.owner[batch.series]
+    taken = np.zeros(len(batch), bool)
+    for roles, claimed in ((_ANSWERED, work), ((CLIENT_SIDE, SERVER_SIDE), paths), ((LOG,), lines)):
+        mine = np.isin(role, roles)
+        taken[mine] = claimed[owner[mine]]
+    return ~taken
 
 
 def _ends(members: Members, owner: int) -> Ends:

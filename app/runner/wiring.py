@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from app.engine.asked import CHECKPOINT, Delivery
+from app.engine.asked import CHECKPOINT
+from app.engine.deliveries import delivery
 from app.engine.engine import Engine
 from app.intakes import Intakes
 from app.kinds import Collector
@@ -50,7 +51,7 @@ class Receivers:
             self.engine.parts.registry.take(source, pulled.instances, self.engine.parts.clock())
         if pulled.changes:
             self.engine.note_changes(pulled.changes)
-        if not self.engine.asked.offer(Delivery(source, pulled.readings, checkpoint, pulled.partial)):
+        if not self.engine.asked.offer(delivery(source, pulled.readings, checkpoint, pulled.partial)):
             raise Overloaded("what the source told was not counted in time", 10)
 
 
