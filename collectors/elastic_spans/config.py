@@ -21,7 +21,7 @@ class Config:
     they were read: a wide `pace.overlap` costs a question, not the documents. A page has `page_size` documents, fewer
     where they are large. `dot` is what Jaeger writes for dots in the names of tags (`tag_dot_replacement`)."""
 
-    cluster: Connection = Connection(max_queries=600)
+    cluster: Connection = Connection()
     indices: tuple[Pattern, ...] = ("jaeger-span-*", "traces-*")
     page_size: Annotated[int, Range(100, 10_000)] = 2500
     dot: Character = "@"
