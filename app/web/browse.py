@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.finding import Finding
 from app.views import Views
 from app.web import sources, traces, viewer
 from app.web.panel import Panel
@@ -22,11 +23,13 @@ from app.web.slo_facts import slo_facts
 from app.web.slo_page import SloParts, slo_parts
 from app.web.wording import Wording
 
-PAGES = re.compile(r"/sources|/changes|/traces/([0-9A-Za-z]{1,64})|(/slos)(?:/(.+))?")
+PAGES = re.compile(r"/sources|/changes|/logs|/traces/([0-9A-Za-z]{1,64})|(/slos)(?:/(.+))?")
+OWN_MODULES = ("/changes", "/logs")
+"""Pages that a module of the browser fills."""
 PANEL_AGAIN_MS = 10_000
 SOURCES_AGAIN_MS = 5_000
 SLO_AGAIN_MS = 10_000
-FOLDERS = ["map", "slos", "changes", "vendor", "fonts", "i18n", "icons"]
+FOLDERS = ["map", "slos", "changes", "logs", "vendor", "fonts", "i18n", "icons"]
 
 # Dash's own page has one more inline script, a warning for Internet Explorer.
 INDEX = """<!DOCTYPE html>
@@ -65,8 +68,8 @@ class OneDocument:
 class Browse:
     """The Dash application: made here, attached to the FastAPI application, settled after its first request."""
 
-    def __init__(self, views: Views, shells: Shells) -> None:
-        self._views, self._shells = views, shells
+    def __init__(self, views: Views, shells: Shells, finding: Finding) -> None:
+        self._views, self._shells, self._finding = views, shells, finding
         self._w = Wording(shells.say)
         self._panel = Panel(views, self._w, shells.options.base_path, shells.meta.clock)
         self._hashes = ""
@@ -102,8 +105,9 @@ class Browse:
             return [html.Div([bar, *self._map()], className="browse")]
         if found[2]:
             return [html.Div([bar, *self._slos(unquote(found[3] or ""))], className="browse slo-page")]
-        if path == "/changes":
-            host = html.Main(className="changes-page", **data(data_synoptic="changes"))
+        if path in OWN_MODULES:
+            name = path.removeprefix("/")
+            host = html.Main(className=f"{name}-page", **data(data_synoptic=name))
             return [html.Div([bar, host], className="browse")]
         content = self._trace(found[1]) if found[1] else self._sources()
         again = [] if found[1] else [dcc.Interval(id="sources-again", interval=SOURCES_AGAIN_MS)]

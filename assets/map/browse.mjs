@@ -42,7 +42,7 @@ class Browse {
     if (bar) this.bar = buildBar(bar, { base: basePath(), withMap: Boolean(host), state: this.state, theme: this.preferences.theme, act: this });
     if (host && !host.childElementCount) this.enter(host);
     this.fillSlos();
-    this.fillChanges();
+    for (const name of ["changes", "logs"]) this.fillPage(name);
   }
   /** The pages of SLOs bring their own modules, which the map does not need. */
   fillSlos() {
@@ -51,10 +51,10 @@ class Browse {
     if (list && !this.slos) { this.slos = { host: list }; import("../slos/page.mjs").then((m) => { if (list.isConnected) this.slos = m.enter(list, document.getElementById("slo-frame"), (id, data) => this.setProps(id, data)); }); }
     if (form && form !== this.form) { this.form = form; import("../slos/what_if.mjs").then((m) => m.fill(form)); }
   }
-  fillChanges() {
-    const host = document.querySelector("[data-synoptic=changes]");
-    if (this.changes && this.changes.host !== host) { this.changes.leave?.(); this.changes = null; }
-    if (host && !this.changes) { this.changes = { host }; import("../changes/page.mjs").then((m) => { if (host.isConnected) this.changes = m.enter(host); }); }
+  fillPage(name) {
+    const host = document.querySelector(`[data-synoptic=${name}]`);
+    if (this[name] && this[name].host !== host) { this[name].leave?.(); this[name] = null; }
+    if (host && !this[name]) { this[name] = { host }; import(`../${name}/page.mjs`).then((m) => { if (host.isConnected) this[name] = m.enter(host); }); }
   }
   enter(host) {
     this.stage = buildStage(host, this);
