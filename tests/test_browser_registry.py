@@ -63,17 +63,49 @@ def visitor(browser: Browser, shop: tuple[Running, FakeNacos]) -> Iterator[Visit
         yield visitor
 
 
+def in_zones(page: Page, body: str, argument: Any) -> Any:
+    """What a piece of script answers with the words for zones (`m`) and the page's map (`map`) in scope."""
+    url = (
+        "performance.getEntriesByType('resource').map((one) => one.name).find((one) => one.endsWith('/map/zones.mjs'))"
+    )
+    scope = f"const m = await import({url}), map = document.querySelector('synoptic-map');"
+    return page.evaluate(f"async (it) => {{ {scope} {body} }}", argument)
+
+
 def card_words(page: Page, name: str) -> str:
     """What the card of a service says about zones."""
-    words: str = page.evaluate(
-        """async (name) => {
-        const map = document.querySelector("synoptic-map");
-        const { zoneWords } = await import(performance.getEntriesByType("resource")
-          .map((entry) => entry.name).find((url) => url.endsWith("/map/zones.mjs")));
-        return zoneWords(map.snapshot.nodes.find((n) => n.name === name), map.scene.zones) }""",
-        name,
+    words: str = in_zones(
+        page, "return m.zoneWords(map.snapshot.nodes.find((n) => n.name === it), map.scene.zones)", name
     )
     return words
+
+
+def zone(registered: int, speaking: int, disabled: int = 0) -> dict[str, int]:
+    """The counts of a zone."""
+    return {"registered": registered, "speaking": speaking, "disabled": disabled}
+
+
+QUARREL, OLD = ({"silent": 1, "unregistered": 0, "old": old} for old in (False, True))
+WORDS = [
+    ("two zones without a registry", {"instances_by_zone": {"b": 2, "a": 3}}, ["a", "b"], "a 3 · b 2"),
+    ("one zone on the whole map is no news", {"instances_by_zone": {"a": 3}}, ["a"], ""),
+    ("all that is enabled speaks", {"registered": {"a": zone(3, 2, 1)}}, ["a", "b"], "a 2"),
+    ("a quarrel in one zone", {"registered": {"a": zone(3, 2)}, "registration": QUARREL}, ["a"], "≠ a 2/3"),
+    ("what is old is no quarrel", {"registered": {"a": zone(3, 2)}, "registration": OLD}, ["a", "b"], "a 2/3"),
+    ("no zone known", {"registered": {"": zone(3, 2)}, "registration": QUARREL}, [], "≠ 2/3"),
+    ("zones begin alike", {"instances_by_zone": {"cn-sha-a": 1, "cn-sha-b": 2}}, ["cn-sha-a", "cn-sha-b"], "a 1 · b 2"),
+    ("many zones", {"instances_by_zone": dict.fromkeys("abcde", 1)}, list("abcde"), "a 1 · b 1 · c 1 +2"),
+    ("a long name", {"instances_by_zone": {"x" * 30: 1, "y": 1}}, ["x" * 30, "y"], "x" * 13 + "… 1 · y 1"),
+    ("a folded group", {"members": [], "instances_by_zone": {"a": 1, "b": 1}}, ["a", "b"], ""),
+]
+
+
+def test_words_for_zones_are_few_and_calm(visitor: Visitor) -> None:
+    """Counts by zone, speaking of registered where these differ, a mark where that is certain, and nothing else."""
+    page = drawn(visitor.open("/"))
+    cases = [[node, zones] for _, node, zones, _ in WORDS]
+    found = in_zones(page, "return it.map(([node, zones]) => m.zoneWords(node, zones))", cases)
+    assert dict(zip([case[0] for case in WORDS], found, strict=True)) == {case[0]: case[3] for case in WORDS}
 
 
 def test_a_card_counts_instances_by_zone_and_marks_a_quarrel(visitor: Visitor) -> None:
@@ -128,7 +160,7 @@ def test_a_registry_that_is_away_grows_old_and_is_said_so(visitor: Visitor, shop
     fake.broken = "503"
     try:
         assert soon(lambda: told(running, "orders")["registration"]["old"], 40)
-        expect(panel(page).get_by_text("may be out of date")).to_be_visible()
+        expect(panel(page).get_by_text("may be out of date")).to_be_visible(timeout=20_000)
         eventually(lambda: card_words(page, "orders"), "east 1 · west 0/1")
         (row,) = [one for one in running.get("/api/v1/sources") if one["name"] == "registry"]
         assert "HTTP 503" in str(row["last_error"])
