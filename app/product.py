@@ -23,6 +23,7 @@ from app.house import House
 from app.intakes import Intakes
 from app.registry import Registries
 from app.runner.wiring import Receivers, lags_s, sources
+from app.searching import Searches
 from app.settings import Settings
 from app.slo.definitions import Definitions, definitions_of
 from app.slo.evaluator import Objectives
@@ -114,11 +115,14 @@ def assemble(settings: Settings, closing: ExitStack, configuration: CatalogueFil
     receivers = _receivers(settings, otlp, intakes)
     engine_parts.sources = lambda: _sources(receivers, house, definitions, settings, engine_parts.objectives.failure)
     engine = Engine(engine_parts, _rules(settings))
-    receivers += sources(settings, Receivers(engine, intakes), engine_parts.mask, engine_parts.ladder)
+    asked = sources(settings, Receivers(engine, intakes), engine_parts.mask, engine_parts.ladder)
+    receivers += asked
+    searches = Searches({source.name: source.puller for source in asked})
+    closing.callback(searches.close)
     options, meta = _web_options(settings, otlp), Meta(version(), time.time, lambda: engine.figures)
     closing.enter_context(control.serve(settings.data.directory, store))
     closing.callback(engine_parts.telemetry.stop)
-    page = build(engine, options, meta)
+    page = build(engine, options, meta, searches)
     if settings.telemetry.self_traces:
         page.add_middleware(TracedRequests, tracer=engine_parts.telemetry.tracer)
     return Product(engine, receivers, page)

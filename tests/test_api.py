@@ -10,7 +10,7 @@ from web_server import serving
 from app.web.moments import duration_s, moment, rfc3339
 
 TRACE = trace("a1" * 16, [span("root", None, 0.0, 20.0), span("child", "root", 5.0, 10.0)])
-SLO_PATHS = ("slo", "alerts")  # tests/test_web_slos.py
+SLO_PATHS = ("slo", "alerts", "changes")  # tests/test_web_slos.py, tests/test_web_changes.py
 LINES = [{"time": AT, "service": "prod/bank/ledger", "level": "error", "body": "lock wait timeout", "trace_id": None}]
 
 
@@ -191,8 +191,9 @@ def test_reading_addresses_take_no_writes(client):
 def test_openapi_describes_every_address(client):
     """The description lists the addresses and the parameters that are accepted."""
     paths = client.get("/api/v1/openapi.json").json()["paths"]
-    listed = {"graph", "services/{service_id}", "series", "traces", "traces/{trace_id}", "logs", "logs/counts",
-              "logs/patterns", "logs/stream", "sources", "registry", "quality", "stream", "positions"}  # fmt: skip
+    listed = {"graph", "services/{service_id}", "series", "traces", "traces/search", "traces/{trace_id}", "logs",
+              "logs/counts", "logs/patterns", "logs/stream", "sources", "registry", "quality", "stream",
+              "positions"}  # fmt: skip
     assert {path for one in paths if not (path := one.removeprefix("/api/v1/")).startswith(SLO_PATHS)} == listed
     parameters = {one["name"] for one in paths["/api/v1/graph"]["get"]["parameters"]}
     assert parameters == {"window", "at", "focus", "depth", "domain", "layer", "zone", "q"}

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from app.searching import Searches
 from app.views import Views
 from app.web import Meta, WebOptions, build, server
 
@@ -17,9 +18,10 @@ START_LIMIT_S = 20.0
 
 
 @contextmanager
-def serving(views: Views, options: WebOptions | None = None, clock: Any = time.time) -> Iterator[httpx.Client]:
+def serving(views: Views, options: WebOptions | None = None, clock: Any = time.time,
+            searches: Searches | None = None) -> Iterator[httpx.Client]:
     """A client of a running server over `views`; `client.server` is the uvicorn server."""
-    app = build(views, options or WebOptions(), Meta("0.1.0", clock, lambda: {"tick_seconds": 0.25}))
+    app = build(views, options or WebOptions(), Meta("0.1.0", clock, lambda: {"tick_seconds": 0.25}), searches)
     running = server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=running.run)
     thread.start()

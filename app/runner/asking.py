@@ -57,6 +57,11 @@ class Source:
         self._pulls: deque[float] = deque(maxlen=1000)
         self._counts = {"pulls": 0, "failed_pulls": 0, "minutes_read": 0}
 
+    @property
+    def puller(self) -> Puller:
+        """What is asked; it may be searched as well."""
+        return self._a.puller
+
     def start(self) -> None:
         """Begins to ask, from where the last run ended."""
         try:

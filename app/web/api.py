@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
+from app.finding import Finding
 from app.views import Json, Views
 from app.web.answer import Answer, checked, stepped, with_times
 from app.web.changes import add_changes
@@ -25,7 +26,6 @@ from app.web.parameters import (
     SeriesParameters,
     SloTableParameters,
     StreamParameters,
-    TracesParameters,
     WindowParameters,
 )
 from app.web.problems import Problem, problem
@@ -33,17 +33,18 @@ from app.web.push import Broadcast, LiveStream
 from app.web.selection import matching, neighbourhood
 from app.web.slo_table import SloTable
 from app.web.slos import add_slos
+from app.web.trace_search import add_traces
 from topology.find import compile_query
 
 MOST_POSITIONS = 10_000
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def router(views: Views, broadcast: Broadcast, options: WebOptions, meta: Meta) -> APIRouter:
-    """Every address of `/api/v1`, reading from `views`."""
+def router(views: Views, broadcast: Broadcast, options: WebOptions, meta: Meta, finding: Finding) -> APIRouter:
+    """Every address of `/api/v1`, reading from `views` and, for searches, from the sources."""
     api = APIRouter(prefix="/api/v1", default_response_class=Answer)
     _add_graph(api, views, meta)
-    _add_traces(api, views, meta)
+    add_traces(api, views, finding, meta)
     _add_columns(api, views, meta)
     _add_state(api, views)
     _add_stream(api, broadcast)
@@ -69,23 +70,6 @@ def _add_graph(api: APIRouter, views: Views, meta: Meta) -> None:
             if found is not None:
                 return Answer(found)
         raise Problem(404, "There is no such service in this window.")
-
-
-def _add_traces(api: APIRouter, views: Views, meta: Meta) -> None:
-    @api.get("/traces", summary="Kept example traces, newest first")
-    async def traces(asked: Annotated[TracesParameters, Query()]) -> Answer:
-        from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
-        found = await asyncio.to_thread(
-            views.traces, asked.service, asked.min_ms, asked.errors, from_s, to_s, asked.limit
-        )
-        return Answer(found)
-
-    @api.get("/traces/{trace_id}", summary="One kept trace with its spans")
-    async def trace(trace_id: str, asked: Annotated[NoParameters, Query()]) -> Answer:
-        found = await asyncio.to_thread(views.trace, trace_id)
-        if found is None:
-            raise Problem(404, "This trace was not kept.")
-        return Answer(found)
 
 
 def _add_columns(api: APIRouter, views: Views, meta: Meta) -> None:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse, Response
 
+from app.finding import Finding
+from app.searching import Searches
 from app.views import Views
 from app.web import api, problems
 from app.web.browse import Browse
@@ -21,22 +23,24 @@ from app.web.shells import Shells
 from app.web.static import StaticCache, asgi_get, build_id
 
 
-def build(views: Views, options: WebOptions, meta: Meta) -> FastAPI:
-    """The whole web side over `views`. Its lifespan must run: it starts the stream and sets Dash up.
+def build(views: Views, options: WebOptions, meta: Meta, searches: Searches | None = None) -> FastAPI:
+    """The whole web side over `views`, and over the sources that can be searched. Its lifespan must run: it starts the
+    stream and sets Dash up.
 
     `app.state.broadcast` is the live stream; `app.web.server` closes it before the server stops.
     """
     build_hash = build_id(options.assets)
     broadcast = Broadcast(views, build_hash, options.max_viewers)
     shells = Shells(options, meta, build_hash, Messages(options.assets))
-    browse = Browse(views, shells)
+    finding = Finding(searches or Searches({}), views)
+    browse = Browse(views, shells, finding)
     app = FastAPI(
         title="Synoptic", version=meta.version, lifespan=_lifespan(broadcast, browse), docs_url=None, redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )  # fmt: skip
     app.state.broadcast = broadcast
     problems.install(app)
-    app.include_router(api.router(views, broadcast, options, meta))
+    app.include_router(api.router(views, broadcast, options, meta, finding))
     _add_probes(app, views, Exposition(views, broadcast, meta))
     _add_faces(app, shells)
     browse.attach(app)

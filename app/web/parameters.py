@@ -113,6 +113,13 @@ class TracesParameters(Span):
     limit: Limit = 20
 
 
+class TraceSearchParameters(TracesParameters):
+    """Which traces are looked for, in one source or in all of them and among the kept ones."""
+
+    source: Annotated[str, Field(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 20
+
+
 class LogCountsParameters(Columns):
     """Whose log lines are counted."""
 
