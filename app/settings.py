@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from app.catalogue import Entries
 from app.changes.naming import Rule as ChangeRule
 from app.kinds import Collector, default_collectors
+from app.links import Link
 from collectors.config import Address, Duration, Folder, Matching, Range, ReadableFile, Secret, Size
 from topology.masking import Rule
 
@@ -283,6 +284,7 @@ class Settings:
     layout: Layout = Layout()
     catalogue: Entries = Entries()
     masking: Masking = Masking()
+    links: tuple[Link, ...] = ()
     telemetry: Telemetry = Telemetry()
     logging: Logging = Logging()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -12,8 +12,10 @@ import structlog
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
+from app.links import Link, filled, of_line
 from app.views import Json, Views
 from app.web.answer import Answer, checked
+from app.web.moments import seconds
 from app.web.options import Meta
 from app.web.parameters import LogPatternsParameters, LogSearchParameters, LogsParameters
 from app.web.problems import problem
@@ -25,17 +27,16 @@ NDJSON = "application/x-ndjson"
 _log = structlog.get_logger("synoptic.web")
 
 
-def add_logs(api: APIRouter, views: Views, meta: Meta) -> None:
-    """Adds the addresses of log lines."""
-    searches = Searches(views)
+def add_logs(api: APIRouter, views: Views, meta: Meta, links: Sequence[Link] = ()) -> None:
+    """Adds the addresses of log lines; each line carries the links of the house that fit it."""
+    searches = LineSearches(views, links)
 
     @api.get("/logs", summary="The newest error lines at hand, masked")
     async def logs(asked: Annotated[LogsParameters, Query()]) -> Answer:
         from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
         trace = asked.trace.lower() if asked.trace else None
-        return Answer(
-            await asyncio.to_thread(views.logs, asked.service, trace, from_s, to_s, asked.limit, asked.pattern)
-        )
+        found = await asyncio.to_thread(views.logs, asked.service, trace, from_s, to_s, asked.limit, asked.pattern)
+        return Answer(linked(found, links))
 
     @api.get("/logs/patterns", summary="Patterns of error lines, new ones first")
     async def patterns(asked: Annotated[LogPatternsParameters, Query()]) -> Answer:
@@ -55,11 +56,18 @@ def add_logs(api: APIRouter, views: Views, meta: Meta) -> None:
         })  # fmt: skip
 
 
-class Searches:
+def linked(lines: Sequence[Json], links: Sequence[Link]) -> list[Json]:
+    """Lines with the links that fit them; as they are where the house has none."""
+    if not links:
+        return [*lines]
+    return [{**line, "links": filled(links, of_line(line, seconds(line["time"])))} for line in lines]
+
+
+class LineSearches:
     """Searches that are under way: bounded in number; each ends when its reader leaves."""
 
-    def __init__(self, views: Views) -> None:
-        self._views = views
+    def __init__(self, views: Views, links: Sequence[Link]) -> None:
+        self._views, self._links = views, links
         self._running = 0
 
     def answer(self, query: Json) -> Response:
@@ -80,7 +88,8 @@ class Searches:
         searching.add_done_callback(lambda _: self._ended())
         try:
             while (piece := await queue.get()) is not None:
-                yield orjson.dumps(piece) + b"\n"
+                lines = {"lines": linked(piece["lines"], self._links)} if "lines" in piece else {}
+                yield orjson.dumps({**piece, **lines}) + b"\n"
         finally:
             stop.set()
 

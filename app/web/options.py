@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.links import Link
 from topology.errors import ConfigurationError, Fault
 
 LANGUAGES = ("en", "zh")
@@ -42,6 +43,7 @@ class WebOptions:
     max_body_bytes: int = 1_000_000
     change_token: str = field(default="", repr=False)
     changes_per_minute: int = 600
+    links: tuple[Link, ...] = ()
     assets: Path = Path(__file__).parents[2] / "assets"
 
     @property
