@@ -200,7 +200,7 @@ def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:
     return WebOptions(base_path=s.base_path, frame_ancestors=s.frame_ancestors, allowed_hosts=s.allowed_hosts,
                       language=s.default_language, theme=s.default_theme, demo=settings.demo, max_viewers=s.max_viewers,
                       otlp_grpc=grpc, otlp_http=http, change_token=token.reveal() if token else "",
-                      changes_per_minute=settings.changes.per_minute,
+                      changes_per_minute=settings.changes.per_minute, links=settings.links,
                       otlp_protocol="grpc" if otlp.grpc else "http/protobuf", assets=places.assets())
 
 
