@@ -111,8 +111,8 @@ class Config:
             yield "username", "a username together with its password", "only one of them"
         if self.username is not None and self.token is not None:
             yield "token", "a token or a username", "both"
-        if self.pace.overlap_s < self.address_learning_s + 120:
-            yield "address_learning", "at least two minutes less than pace.overlap", "more"
+        if self.pace.overlap_s < self.address_learning_s + self.pace.interval_s + 60:
+            yield "address_learning", "at least pace.interval and a minute less than pace.overlap", "more"
         for name, kind in self.events.items():
             if kind not in set(ChangeKind):
                 yield f"events.{name}", f"one of {KINDS}", kind

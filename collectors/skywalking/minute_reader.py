@@ -15,13 +15,11 @@ from collectors.skywalking.identity import Naming, Node
 from collectors.skywalking.inventory import Inventory
 from collectors.skywalking.latency import Spreader
 from collectors.skywalking.metrics import ENDPOINT, INSTANCE, SERVICE, Entity, Family, Metrics, entity
-from collectors.skywalking.paths import Path, Paths, unsettled
+from collectors.skywalking.paths import Addresses, Path, Paths
 from collectors.skywalking.server_time import Stretch
 from collectors.skywalking.topology import Listed, Topology, read_services, read_topology
 from collectors.skywalking.versions import Abilities
 from topology.model import InstanceKey, Kind, OperationKey, SeriesKey, Service
-
-SETTLED_FOR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class MinuteReader:
         self._oap, self._batches, self._naming = oap, batches, naming
         self._spreader = Spreader(context.ladder)
         self._hierarchy, self._hierarchy_s = Hierarchy(), float("-inf")
-        self._settled: dict[str, float] = {}
+        self._addresses = Addresses(config.address_learning_s, config.pace.overlap_s - config.pace.interval_s)
 
     def read(self, stretch: Stretch, abilities: Abilities) -> Minutes:
         """The rows of the stretch: paths, services, and what fits of instances and endpoints. SourceUnavailable when
@@ -82,12 +80,9 @@ class MinuteReader:
     def _count_paths(self, drawn: _Drawn, reader: Paths, minutes: Minutes) -> None:
         paths = self._paths(drawn)
         sides = reader.read(paths, minutes.stretch)
-        now = self._clock()
-        held = unsettled(paths, sides, minutes.stretch, now - self._config.address_learning_s, self._settled)
-        self._settled.update({path.target.id: now for path in paths if path.target.peer and path.target.id not in held})
-        self._settled = {peer: seen for peer, seen in self._settled.items() if now - seen < SETTLED_FOR_S}
-        self.held_back = len(held)
-        reader.count(paths, sides, minutes, held)
+        doubtful = self._addresses.doubtful(paths, sides, minutes.stretch, self._clock())
+        self.held_back = len(doubtful)
+        reader.count(paths, sides, minutes, doubtful)
 
     def _paths(self, drawn: _Drawn) -> Sequence[Path]:
         """The paths between different services, those of the uppermost layers first."""

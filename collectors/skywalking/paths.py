@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,16 @@ import numpy as np
 from collectors.skywalking.counting import Minutes
 from collectors.skywalking.identity import Node, protocol
 from collectors.skywalking.metrics import CLIENT, SERVER, Entity, Figures, Floats, Metrics, Shape, entity, failing
-from collectors.skywalking.server_time import Stretch
+from collectors.skywalking.server_time import MINUTE_S, Stretch
 from collectors.skywalking.topology import Call
 from collectors.skywalking.versions import Abilities
 from topology.model import EdgeKey, Service, Side
 
 HALF_A_CALL = 0.5
 """Shares are told in ten-thousandths: less than this is no failure that the other end did not see."""
+
+
+REMEMBERED_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +119,30 @@ def _laid(figures: Figures, rows: Sequence[int], of: int) -> Figures:
                    failed)
 
 
-def unsettled(paths: Sequence[Path], sides: Sides, stretch: Stretch, before_s: float,
-              settled: Mapping[str, float]) -> frozenset[str]:
-    """The ids of addresses that may yet turn out to be services of one's own: peers that are not `settled` and were
-    called only in minutes that ended after `before_s`."""
-    young: set[str] = set()
-    old: set[str] = set()
-    ends = stretch.start_s + 60 * (1 + np.arange(stretch.minutes))
-    for row, path in enumerate(paths):
-        if path.target.peer and path.target.id not in settled:
-            called = ~np.isnan(sides.client.calls[row])
-            (old if (called & (ends <= before_s)).any() else young).add(path.target.id)
-    return frozenset(young - old)
+class Addresses:
+    """Which addresses that callers name are believed to be no service of one's own. For one thread.
+
+    A service whose agent is new is known to its callers by its address only, until the OAP has learnt whose that is:
+    until then (one or two of its persistence periods) its topology shows the address as if it were somebody else's, and
+    then never again, also not of the past. So an address is believed when the OAP has shown it for `learning_s`.
+    Minutes that ended so long ago that they would not be read again by then have to be believed at once.
+    """
+
+    def __init__(self, learning_s: float, read_again_s: float) -> None:
+        self._learning_s, self._old_s = learning_s, max(learning_s, read_again_s - learning_s)
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def doubtful(self, paths: Sequence[Path], sides: Sides, stretch: Stretch, now_s: float) -> frozenset[str]:
+        """The ids of the addresses that may yet turn out to be services of one's own."""
+        ends = stretch.start_s + MINUTE_S * (1 + np.arange(stretch.minutes))
+        young: set[str] = set()
+        old: set[str] = set()
+        for row, path in enumerate(paths):
+            if path.target.peer:
+                first, _ = self._seen.get(path.target.id, (now_s, now_s))
+                self._seen[path.target.id] = first, now_s
+                called = ~np.isnan(sides.client.calls[row])
+                believed = now_s - first >= self._learning_s or (called & (ends <= now_s - self._old_s)).any()
+                (old if believed else young).add(path.target.id)
+        self._seen = {peer: seen for peer, seen in self._seen.items() if now_s - seen[1] < REMEMBERED_S}
+        return frozenset(young - old)
