@@ -107,7 +107,7 @@ class StoredSpans:
             sender, span = made(document, self._config.dot)
             if span:
                 request.add(sender, span)
-        return found_spans(request.content(), self._context.identify, self._context.mask)
+        return found_spans(request.content(), self._context)
 
     def counters(self) -> Mapping[str, float]:
         """What was asked and read."""

@@ -94,7 +94,7 @@ class JaegerSource:
         limit = self._config.max_traces if query.failed_only else min(self._config.max_traces, query.limit)
         from_us, to_us = (int(at * MICROS) for at in span_s)
         traces = interface.search(Search(service, from_us, to_us, limit, query.min_ms))
-        spans = found_spans(traces.request(), self._context.identify, self._context.mask)
+        spans = found_spans(traces.request(), self._context)
         for own in traces_of(spans).values():
             trace = summary(own)
             if (query.service is None or any(span.service == query.service for span in own)) and (
@@ -106,7 +106,7 @@ class JaegerSource:
         traces = self._ask_for_interface().trace(trace_id)
         if traces.large:
             raise SourceUnavailable("the trace is larger than may be held")
-        spans = list(found_spans(traces.request(), self._context.identify, self._context.mask))
+        spans = list(found_spans(traces.request(), self._context))
         return OpenedTrace(sorted(spans, key=lambda span: span.start_ns)) if spans else None
 
     def counters(self) -> Mapping[str, float]:

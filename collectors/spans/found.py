@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from collectors.contract import FoundSpan, FoundTrace
-from collectors.resources import Identify
+from collectors.contract import Context, FoundSpan, FoundTrace
 from topology.model import Resource
 
 KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
@@ -19,16 +19,23 @@ MOST_ATTRIBUTES, MOST_TEXT = 64, 1024
 Mask = Callable[[str], str]
 
 
-def found_spans(body: bytes, identify: Identify, mask: Mask) -> Iterator[FoundSpan]:
+def found_spans(body: bytes, context: Context) -> Iterator[FoundSpan]:
     """Every span of an `ExportTraceServiceRequest` that has ids; none for bytes that are no such request."""
     try:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
         return
     for group in request.resource_spans:
-        sender = identify(_texts(group.resource.attributes))
+        sender = _sender(_texts(group.resource.attributes), context)
         for scope in group.scope_spans:
-            yield from (_span(span, sender, mask) for span in scope.spans if span.trace_id and span.span_id)
+            yield from (_span(span, sender, context.mask) for span in scope.spans if span.trace_id and span.span_id)
+
+
+def _sender(attributes: Mapping[str, str], context: Context) -> Resource:
+    """Who sent it, in the environment of this product when it names none."""
+    found = context.identify(attributes)
+    service = replace(found.service, environment=found.service.environment or context.environment)
+    return replace(found, service=service)
 
 
 def _span(span: Span, sender: Resource, mask: Mask) -> FoundSpan:

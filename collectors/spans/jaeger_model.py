@@ -82,18 +82,18 @@ def _references(document: Mapping[str, Any], trace: bytes) -> tuple[bytes, list[
     for reference in document.get("references") or ():
         where = identifier(str(reference.get("traceID", "")), 16)
         at = identifier(str(reference.get("spanID", "")), 8)
-        if not parent and where == trace and reference.get("refType") == CHILD_OF:
+        is_child = where == trace and reference.get("refType") == CHILD_OF
+        if is_child and parent in (b"", at):
             parent = at
-        elif where and at and at != parent:
+        elif where and at:
             links.append((where, at))
     return parent, links
 
 
 def _status(tags: Tags) -> tuple[int, str]:
     said = _STATUSES.get(str(tags.get("otel.status_code", "")).upper(), UNSET)
-    failed = tags.get("error")
-    if said == UNSET and (failed is True or str(failed).lower() == "true"):
-        said = ERROR
+    if str(tags.get("error")).lower() in ("true", "false"):
+        said = ERROR if str(tags.pop("error")).lower() == "true" and said == UNSET else said
     return said, str(tags.get("otel.status_description") or "")
 
 

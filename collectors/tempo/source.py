@@ -106,7 +106,7 @@ class TempoSource:
             return None
         if not trace.request:
             raise SourceUnavailable(trace.lacks)
-        spans = found_spans(trace.request, self._context.identify, self._context.mask)
+        spans = found_spans(trace.request, self._context)
         found = sorted(spans, key=lambda span: span.start_ns)
         return OpenedTrace(found, not trace.lacks) if found else None
 
