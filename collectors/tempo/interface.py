@@ -15,6 +15,7 @@ from topology.errors import SourceUnavailable
 
 PROTOBUF = "application/protobuf"
 PARTIAL = 1
+_NEWER, _OLDER = "/api/v2/traces/", "/api/traces/"
 _TRACE, _STATUS, _MESSAGE = 1, 3, 4
 """Fields of `tempopb.TraceByIDResponse`. The trace has resource spans as field 1, as an OTLP request has."""
 
@@ -45,7 +46,7 @@ class Tempo:
     """Searches, and single traces. Thread-safe. SourceUnavailable where there is no answer to be had."""
 
     def __init__(self, caller: Caller) -> None:
-        self._caller, self._path = caller, "/api/v2/traces/"
+        self._caller, self._path = caller, _NEWER
 
     def search(self, query: str, from_s: int, to_s: int, limit: int) -> list[Row]:
         """Any `limit` of the traces that match in [from_s, to_s), epoch seconds."""
@@ -61,11 +62,12 @@ class Tempo:
 
     def trace(self, trace_id: str) -> Trace | None:
         """One trace; None when there is none of that id. Versions before 2.7 know only the older path."""
-        reply = self._caller.get(self._path + quote(trace_id, safe=""), accept=PROTOBUF)
-        if reply.status == 404 and self._path.startswith("/api/v2"):
-            older = self._caller.get("/api/traces/" + quote(trace_id, safe=""), accept=PROTOBUF)
+        path, name = self._path, quote(trace_id, safe="")
+        reply = self._caller.get(path + name, accept=PROTOBUF)
+        if reply.status == 404 and path == _NEWER:
+            older = self._caller.get(_OLDER + name, accept=PROTOBUF)
             if older.status == 200:
-                self._path = "/api/traces/"
+                path = self._path = _OLDER
                 reply = older
         if reply.status == 404:
             return None
@@ -73,18 +75,17 @@ class Tempo:
             raise _refused(reply)
         if reply.body is None:
             return Trace(b"", "a trace is larger than may be held")
-        return self._read(reply.body)
+        return _read(reply.body) if path == _NEWER else Trace(reply.body) if reply.body else None
 
-    def _read(self, body: bytes) -> Trace | None:
-        if not self._path.startswith("/api/v2"):
-            return Trace(body) if body else None
-        told = dict(_fields(body))
-        trace, message = told.get(_TRACE, b""), told.get(_MESSAGE, b"")
-        lacks = ""
-        if told.get(_STATUS) == PARTIAL:
-            words = message.decode("utf-8", "replace") if isinstance(message, bytes) else ""
-            lacks = f"Tempo has only a part of a trace{': ' + words if words else ''}"
-        return Trace(trace, lacks) if isinstance(trace, bytes) and trace else None
+
+def _read(body: bytes) -> Trace | None:
+    told = dict(_fields(body))
+    trace, message = told.get(_TRACE, b""), told.get(_MESSAGE, b"")
+    lacks = ""
+    if told.get(_STATUS) == PARTIAL:
+        words = message.decode("utf-8", "replace") if isinstance(message, bytes) else ""
+        lacks = f"Tempo has only a part of a trace{': ' + words if words else ''}"
+    return Trace(trace, lacks) if isinstance(trace, bytes) and trace else None
 
 
 def _row(trace: Mapping[str, Any]) -> Row:
