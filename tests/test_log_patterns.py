@@ -43,7 +43,7 @@ def test_services_have_patterns_of_their_own():
     """The same words of two services are two patterns, and each is listed for its own."""
     patterns = LogPatterns()
     patterns.note([said("out of memory"), said("out of memory", service=PAYMENTS)])
-    found = patterns.patterns(ORDERS.id, NOW_S - 60, NOW_S + 60)
+    found = patterns.patterns({ORDERS.id}, NOW_S - 60, NOW_S + 60)
     assert [(one["service"], one["template"]) for one in found] == [("prod//orders", "out of memory")]
     assert len(patterns.patterns(None, NOW_S - 60, NOW_S + 60)) == 2
 
@@ -146,5 +146,5 @@ def test_a_table_lists_only_what_spoke():
     quiet = Pattern("p-1", "s", "t", "error", NOW_S, NOW_S)
     quiet.add(NOW_S)
     table.put(quiet)
-    assert table.said("s", NOW_S + 3600, NOW_S + 7200) == []
-    assert [(one.id, n) for one, n in table.said("s", NOW_S - 60, NOW_S + 60)] == [("p-1", 1)]
+    assert table.said({"s"}, NOW_S + 3600, NOW_S + 7200) == []
+    assert [(one.id, n) for one, n in table.said({"s"}, NOW_S - 60, NOW_S + 60)] == [("p-1", 1)]

@@ -6,7 +6,7 @@ hours, and half hours are forgotten after a day.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 MOST_PATTERNS = 2000
@@ -90,9 +90,10 @@ class PatternTable:
         heard_s = self._heard_s[pattern.service]
         return to_s - NEW_FOR_S <= pattern.first_s < to_s and pattern.first_s >= heard_s + LEARNING_S
 
-    def said(self, service: str | None, from_s: float, to_s: float) -> list[tuple[Pattern, int]]:
-        """(pattern, lines) of a service, or of all, that had lines in [from_s, to_s): new ones first, then by lines."""
+    def said(self, services: Collection[str] | None, from_s: float, to_s: float) -> list[tuple[Pattern, int]]:
+        """(pattern, lines) of some services, or of all (None), that had lines in [from_s, to_s): new ones first, then
+        by lines."""
         found = [(pattern, pattern.between(from_s, to_s)) for pattern in self._patterns.values()
-                 if service in (None, pattern.service)]
+                 if services is None or pattern.service in services]
         spoke = [(pattern, lines) for pattern, lines in found if lines]
         return sorted(spoke, key=lambda one: (not self.is_new(one[0], to_s), -one[1], one[0].id))

@@ -91,13 +91,18 @@ class Logs:
             asked = [line for lines in self._lines.values() for line in lines]
         return [*asked, *map(_found, self.received())]
 
-    def search(self, query: LineQuery, cancelled: Callable[[], bool]) -> Iterator[Progress]:
+    def search(
+        self, query: LineQuery, cancelled: Callable[[], bool], services: Sequence[Service] = ()
+    ) -> Iterator[Progress]:
         """The lines that match out of every source that can be searched, and the newest error lines that services sent,
-        newest first, page by page; a source that cannot be searched is told in `faults` and costs no others."""
+        newest first, page by page; a source that cannot be searched is told in `faults` and costs no others. `services`
+        are all the names under which sources may know the service that is meant."""
         wanted, asked = self._asked(query)
         faults: list[str] = []
         left = query.limit
-        for page in _merged([self._sent(asked), *self._pages(asked, cancelled, faults)]):
+        queries = [replace(asked, service=one) for one in services] if services and not query.pattern else [asked]
+        pages = [page for one in queries for page in (self._sent(one), *self._pages(one, cancelled, faults))]
+        for page in _merged(pages):
             lines = [line for line in page if wanted(line)][:left]
             left -= len(lines)
             yield Progress(lines, page[-1].time_s, [*faults])

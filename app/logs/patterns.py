@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -68,15 +68,15 @@ class LogPatterns:
         del self._ids[place]
         self._templates[service].forget(number)
 
-    def patterns(self, service: str | None, from_s: float, to_s: float) -> list[dict[str, Any]]:
-        """The patterns of a service (its id; None: of all) that had lines in [from_s, to_s), new ones first, then by
+    def patterns(self, services: Collection[str] | None, from_s: float, to_s: float) -> list[dict[str, Any]]:
+        """The patterns of services (their ids; None: of all) that had lines in [from_s, to_s), new ones first, then by
         lines: id, service, template, level, count, first_seen, last_seen, is_new."""
         with self._lock:
             return [{
                 "id": one.id, "service": one.service, "template": one.template, "level": one.level, "count": lines,
                 "first_seen": rfc3339(one.first_s), "last_seen": rfc3339(one.last_s),
                 "is_new": self._table.is_new(one, to_s),
-            } for one, lines in self._table.said(service, from_s, to_s)]  # fmt: skip
+            } for one, lines in self._table.said(services, from_s, to_s)]  # fmt: skip
 
     def words(self, identity: str) -> tuple[str, str] | None:
         """The service's id of a pattern and words that all its lines have; None for one that is not known."""

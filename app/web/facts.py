@@ -18,7 +18,7 @@ ARRIVAL_S = 10
 DAY_S = 86_400
 SIGNALS = ("calls", "errors", "p95", "saturation")
 TRACES = 6
-LINES = 8
+LINES, PATTERNS = 5, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class NodeFacts:
     traces: list[Json]
     example: Json | None
     lines: list[Json]
+    patterns: list[Json]
     slos: list[Json]
     changes: list[Json]
     since_s: float | None
@@ -93,11 +94,13 @@ def node_facts(views: Views, asked: Asked, now_s: float) -> NodeFacts | None:
     end_s = asked.at_s or now_s
     traces = _traces(views, node, asked, end_s)
     chosen = max(traces, key=_telling, default=None)
-    lines = views.logs(asked.id, from_s=end_s - CHART_S[asked.window_s][0], to_s=end_s, limit=LINES)
+    from_s = end_s - CHART_S[asked.window_s][0]
+    lines = views.logs(asked.id, from_s=from_s, to_s=end_s, limit=LINES)
+    patterns = views.log_patterns(asked.id, from_s, end_s, PATTERNS)
     since_s = _since_s(snapshot, asked.id)
     return NodeFacts(
         node, {one["id"]: one for one in snapshot["nodes"]}, {one["id"]: one for one in snapshot.get("groups", [])},
-        trend, traces, views.trace(chosen["trace_id"]) if chosen else None, lines, _slos(views, asked),
+        trend, traces, views.trace(chosen["trace_id"]) if chosen else None, lines, patterns, _slos(views, asked),
         change_words.known(views, node, since_s, end_s), since_s, end_s,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from app.views import Json, Views
-from app.web import registered, sections
+from app.web import log_sections, registered, sections
 from app.web.change_words import listed
 from app.web.facts import Asked, NodeFacts, PathFacts, facts
 from app.web.language import spoken
@@ -68,7 +68,7 @@ class Panel:
             sections.neighbours("target", node["callees"], known.around, _time, w),
             sections.operations(node["operations"], w),
             sections.examples(known.traces, known.example, known.around, self._base, w),
-            sections.log_lines(known.lines, self._base, w),
+            log_sections.logs(known.patterns, known.lines, node["id"], self._base, w),
             self._changes(known) if known.since_s is None else None,
             registered.instances(node, w),
             sections.provenance(node, w),

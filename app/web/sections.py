@@ -141,16 +141,6 @@ def examples(
     return section(w("panel.traces"), note, bars, html.Ul(links, className="traces") if links else None)
 
 
-def log_lines(lines: Sequence[Json], base: str, w: Wording) -> html.Section | None:
-    """The newest error lines, each with its trace if it has one."""
-    items = [html.Li([
-        html.Time(w.clock(line.get("time"))), html.Code(str(line.get("body", ""))),
-        html.A(w("panel.trace"), href=f"{base}traces/{quote(line['trace_id'])}") if line.get("trace_id") else None,
-    ]) for line in lines]  # fmt: skip
-    shown = html.Ul(items, className="log") if items else None
-    return section(w("panel.logs"), w("panel.logs.note", len(items)), shown)
-
-
 def provenance(item: Json, w: Wording) -> html.Section:
     """Who saw it, whether all of it, and since when."""
     words = [

@@ -1,0 +1,53 @@
+"""Log lines in the panel. Whatever comes from outside is text, never markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote, urlencode
+
+from dash import html
+
+from app.views import Json
+from app.web.sections import section
+from app.web.wording import Wording
+
+MOST_PATTERNS = 8
+LOUD = {"error": "error", "fatal": "error", "warn": "warn"}
+
+
+def logs(patterns: Sequence[Json], lines: Sequence[Json], service: str, base: str, w: Wording) -> html.Section | None:
+    """The patterns of a service's error lines, new ones first, and its newest error lines."""
+    new = sum(1 for one in patterns if one["is_new"])
+    note = [w("panel.logs.new", new)] if new else []
+    everything = html.A(w("panel.logs.all"), href=f"{base}logs?{urlencode({'service': service})}", className="go")
+    listed = html.Ul([_pattern(one, base, w) for one in patterns[:MOST_PATTERNS]], className="log-patterns")
+    newest = html.Ul([_line(line, base, w) for line in lines], className="log")
+    title = w("panel.logs.patterns") if patterns else w("panel.logs")
+    found = section(title, " · ".join(note), listed if patterns else None, newest if lines else None)
+    if found is not None:
+        found.children[0].children.append(everything)
+    return found
+
+
+def _pattern(one: Json, base: str, w: Wording) -> html.Li:
+    asked = urlencode({"service": one["service"], "pattern": one["id"]})
+    count = w("logs.count.one") if one["count"] == 1 else w("logs.count", f"{one['count']:,}")
+    return html.Li(html.A([
+        html.Span([html.Em(w("logs.new"), className="new") if one["is_new"] else None, _level(one["level"], w)]),
+        html.Code(one["template"] or w("logs.empty_body")),
+        html.Small(f"{count} · {w('logs.since', w.day_and_clock(one['first_seen']))}"),
+    ], href=f"{base}logs?{asked}"))  # fmt: skip
+
+
+def _line(line: Json, base: str, w: Wording) -> html.Li:
+    """A line, with the operation it was written in and its trace where they are known."""
+    trace_id, where = line.get("trace_id"), line.get("operation")
+    return html.Li([
+        html.Time(w.clock(line.get("time")), title=w.day_and_clock(line.get("time"))),
+        html.Code(str(line.get("body") or "")), html.Small(where) if where else None,
+        html.A(w("panel.trace"), href=f"{base}traces/{quote(trace_id)}") if trace_id else None,
+    ])  # fmt: skip
+
+
+def _level(level: str, w: Wording) -> html.B:
+    return html.B(w("level." + level), className=f"level {LOUD.get(level, '')}")
