@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from types import MappingProxyType
 
 from topology.changes import Change, ChangeKind
@@ -80,6 +79,10 @@ def observe(history: History | None, sightings: Sequence[Sighting]) -> tuple[His
 
 def _counted(history: History, sighting: Sighting) -> History:
     start_s, version, calls = sighting.start_s, sighting.version, sighting.calls
+    only = history.versions.get(version) if len(history.versions) == 1 else None
+    if only is not None:  # most services have one version all the time
+        seen = Seen(only.first_s, max(only.last_s, start_s), only.alone_s, only.calls + calls)
+        return History(history.first_s, history.deployed, {version: seen})
     deployed = history.versions.get(history.deployed)
     versions = {name: replace(seen, since=seen.since + calls) for name, seen in history.versions.items()}
     seen = history.versions.get(version) or Seen(start_s, start_s, start_s)
@@ -114,12 +117,10 @@ class Deployments:
     def note(self, sightings: Iterable[Sighting]) -> list[Change]:
         """Takes notice of sightings, in any order, and returns the deployments they show."""
         changes: list[Change] = []
-        ordered = sorted((one for one in sightings if one.version and one.calls > 0),
-                         key=lambda one: (one.service, one.start_s, one.version))
-        for service, own in groupby(ordered, key=lambda one: one.service):
-            self._histories[service], found = observe(self._histories.get(service), list(own))
+        for service, own in _by_service(sightings).items():
+            self._histories[service], found = observe(self._histories.get(service), own)
             changes += found
-        return changes
+        return sorted(changes, key=lambda change: (change.service, change.at_s))
 
     def forget(self, before_s: float) -> None:
         """Forgets services that were not heard since."""
@@ -140,6 +141,17 @@ class Deployments:
             Service.from_id(id_): History(first_s, deployed, {version: Seen(*row) for version, row in versions.items()})
             for id_, (first_s, deployed, versions) in json.loads(content).items()
         }
+
+
+def _by_service(sightings: Iterable[Sighting]) -> dict[Service, list[Sighting]]:
+    """The sightings of each service in the order of time, one a window and version."""
+    calls: dict[Service, dict[tuple[float, str], float]] = {}
+    for one in sightings:
+        if one.version and one.calls > 0:
+            own = calls.setdefault(one.service, {})
+            own[one.start_s, one.version] = own.get((one.start_s, one.version), 0.0) + one.calls
+    return {service: [Sighting(start_s, service, version, own[start_s, version]) for start_s, version in sorted(own)]
+            for service, own in calls.items()}
 
 
 def _row(seen: Seen) -> list[float]:

@@ -15,6 +15,7 @@ const NODE_COLUMNS = [
   column("calls_per_s", (n) => n.calls_per_s, (n) => rate(n.calls_per_s)), column("error_ratio", (n) => n.error_ratio, (n) => percent(n.error_ratio)),
   column("p50_ms", (n) => n.p50_ms, (n) => millis(n.p50_ms)), column("p95_ms", (n) => n.p95_ms, (n) => millis(n.p95_ms)), column("p99_ms", (n) => n.p99_ms, (n) => millis(n.p99_ms)),
   column("budget_left", (n) => n.budget_left, (n) => share(n.budget_left)),
+  column("change", (n) => n.changed_at ?? "", (n) => n.change?.title ?? "–", false),
 ];
 const EDGE_COLUMNS = [
   NODE_COLUMNS[0], column("source", (e) => e.from, (e) => e.from, false), column("target", (e) => e.to, (e) => e.to, false), column("protocols", (e) => (e.protocols ?? []).join(" "), (e) => (e.protocols ?? []).join(", ") || "–", false),
