@@ -44,7 +44,7 @@ def _line(line: Json, base: str, w: Wording) -> html.Li:
     trace_id, where = line.get("trace_id"), line.get("operation")
     return html.Li([
         html.Time(w.clock(line.get("time")), title=w.day_and_clock(line.get("time"))),
-        html.Code(str(line.get("body") or "")), html.Small(where) if where else None,
+        html.Div([html.Code(str(line.get("body") or "")), html.Small(where, className="quiet") if where else None]),
         html.A(w("panel.trace"), href=f"{base}traces/{quote(trace_id)}") if trace_id else None,
     ])  # fmt: skip
 
