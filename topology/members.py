@@ -105,6 +105,8 @@ class Members:
 
     def _learn_names(self, new: Sequence[SeriesKey]) -> bool:
         before = len(self.role) > 0
+        self._speaking.update(key.service for key in new
+                              if isinstance(key, LogKey | GaugeKey) and key.source not in self.counting)
         learnt = {(key.service.environment, key.service.name) for key in new
                   if isinstance(key, OperationKey | InstanceKey) and self._learn(key.service, key.source)}
         if learnt:

@@ -25,7 +25,7 @@ _log = structlog.get_logger("synoptic.runner")
 
 Deliver = Callable[[str, Pulled, bytes], None]
 """Hands over what a source brought, and its checkpoint. SourceUnavailable when its spans could not all be read,
-Overloaded or StoreError when it cannot be taken now."""
+Overloaded, StoreError or OSError when it cannot be taken now."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Source:
         try:
             pulled = self._a.puller.pull(*span)
             self._a.deliver(self.name, pulled, covered.content(self._a.clock()))
-        except (SourceUnavailable, Overloaded, StoreError) as error:
+        except (SourceUnavailable, Overloaded, StoreError, OSError) as error:
             return self._failed(str(error), getattr(error, "retry_after_s", 0.0))
         except Exception as error:  # noqa: BLE001 - whatever a source answers, the next pull must come
             _log.exception("a pull met what it must not meet", source=self.name)

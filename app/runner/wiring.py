@@ -51,6 +51,8 @@ class Receivers:
             self.engine.parts.registry.take(source, pulled.instances, self.engine.parts.clock())
         if pulled.changes:
             self.engine.note_changes(pulled.changes)
+        if pulled.lines:
+            self.engine.note_lines(source, pulled.lines)
         if not self.engine.asked.offer(delivery(source, pulled.readings, checkpoint, pulled.partial)):
             raise Overloaded("what the source told was not counted in time", 10)
 
