@@ -56,10 +56,10 @@ def test_a_rolling_deployment_and_late_instances_count_once() -> None:
 
 def test_a_canary_counts_once_however_long_it_takes() -> None:
     """A small share of the calls for a long time is one deployment; giving it up is another."""
-    given_up = told(windows("1", 0, 5000, 100.0), windows("2", 100, 4000, 1.0, every=20))
-    kept = told(windows("1", 0, 5000, 100.0), windows("2", 100, 5000, 1.0, every=20))
+    given_up = told(windows("1", 0, 2000, 100.0), windows("2", 100, 1500, 1.0, every=20))
+    kept = told(windows("1", 0, 2000, 100.0), windows("2", 100, 2000, 1.0, every=20))
     assert (given_up, kept) == (["1 → 2", "2 → 1"], ["1 → 2"])
-    assert told(windows("1", 0, 3000, 100.0), windows("2", 100, 6000, 1.0)) == ["1 → 2"]
+    assert told(windows("1", 0, 500, 100.0), windows("2", 100, 1000, 1.0)) == ["1 → 2"]
 
 
 def test_a_rollback_is_a_deployment_of_the_time_when_the_old_version_spoke_alone() -> None:

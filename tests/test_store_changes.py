@@ -86,7 +86,7 @@ def test_foreign_text_in_changes_is_stored_not_interpreted(store: Store) -> None
     assert len(uids(store)) == 2
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(told=st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 50)), max_size=4), max_size=5))
 def test_the_last_of_each_uid_is_found(told: list[list[tuple[int, int]]]) -> None:
     """However changes are told and told again, both stores answer with the last of each uid, newest first."""
