@@ -16,11 +16,13 @@ import structlog
 from collectors.contract import FoundLine, FoundTrace, LineQuery, OpenedTrace, Puller, TraceQuery
 from topology.errors import Overloaded, SourceUnavailable
 
-PATIENCE_S = 10.0
+PATIENCE_S, GRACE_S = 10.0, 1.0
+"""What a source has for its answer; and the others for a better one, when a part of a trace is there already."""
 MOST_AT_ONCE = 32
 """Searches under way; one more is refused."""
 THREADS_EACH = 3
 """How many searches one source answers at once. More wait for their turn, and that is part of their time."""
+CLOSED = "the search ended, because Synoptic stops"
 METHODS = {"traces": "find_traces", "lines": "find_lines"}
 T = TypeVar("T")
 Look = Callable[[Any, list[T], Callable[[], bool]], None]
@@ -63,9 +65,13 @@ class Searches:
         self._finders, self._patience_s = finders, patience_s
         self._pools = {name: ThreadPoolExecutor(THREADS_EACH, f"search-{name}") for name in finders}
         self._running = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._closed = False
 
     def names(self, what: Literal["traces", "lines"]) -> list[str]:
-        """The sources that can be searched for this."""
+        """The sources that can be searched for this; none any more when it is closed."""
+        if self._closed:
+            return []
         return [name for name, finder in self._finders.items() if hasattr(finder, METHODS[what])]
 
     async def traces(self, queries: Sequence[TraceQuery], only: str | None = None) -> Findings[FoundTrace]:
@@ -84,7 +90,8 @@ class Searches:
                         told.troubles)
 
     async def open(self, trace_id: str) -> Opened:
-        """The trace from the first source that has all of it, else from the one that has most of it."""
+        """The trace from the first source that has all of it, else from the one that has most of it; who has only a
+        part of it is not kept waiting for the others for long."""
 
         def look(finder: Any, found: list[OpenedTrace], _unwanted: Callable[[], bool]) -> None:
             trace = finder.open_trace(trace_id)
@@ -93,17 +100,20 @@ class Searches:
         best = Opened(None, "", ())
         troubles: list[Trouble] = []
         with self._room():
-            asked = [asyncio.ensure_future(self._ask_one(name, look)) for name in self.names("traces")]
+            pending = {asyncio.ensure_future(self._ask_one(name, look)) for name in self.names("traces")}
             try:
-                for answered in asyncio.as_completed(asked):
-                    told = await answered
-                    troubles += told.troubles
-                    best = max([best, *(Opened(trace, source, ()) for source, trace in told.found)], key=_worth)
-                    if best.trace and best.trace.complete:
+                while pending and not (best.trace and best.trace.complete):
+                    grace_s = GRACE_S if best.trace else None
+                    done, pending = await asyncio.wait(pending, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+                    told = [one.result() for one in done]
+                    troubles += [fault for one in told for fault in one.troubles]
+                    found = [Opened(trace, source, ()) for one in told for source, trace in one.found]
+                    best = max([best, *found], key=_worth)
+                    if not done:
                         break
             finally:
-                for one in asked:
-                    one.cancel()
+                for left in pending:
+                    left.cancel()
         return Opened(best.trace, best.source, troubles)
 
     async def lines(self, query: LineQuery) -> Findings[FoundLine]:
@@ -120,7 +130,10 @@ class Searches:
         return Findings(newest[: query.limit], told.troubles)
 
     def close(self) -> None:
-        """Takes no more searches; what is under way ends when its source answers or gives up."""
+        """Takes no more searches, and waits no longer for those under way; in the thread of the event loop."""
+        self._closed = True
+        for asked in self._waiting:
+            asked.cancel()
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -135,8 +148,11 @@ class Searches:
         unwanted, trouble = threading.Event(), None
         work = partial(look, self._finders[name], found, unwanted.is_set)
         try:
-            asked = asyncio.get_running_loop().run_in_executor(self._pools[name], work)
-            await asyncio.wait_for(asked, self._patience_s)
+            await self._wait(asyncio.get_running_loop().run_in_executor(self._pools[name], work))
+        except asyncio.CancelledError:
+            if not self._closed:
+                raise
+            trouble = Trouble(name, "failed", CLOSED)
         except TimeoutError:
             trouble = Trouble(name, "slow", f"no answer within {self._patience_s:g} s")
         except SourceUnavailable as error:
@@ -147,6 +163,13 @@ class Searches:
         finally:
             unwanted.set()
         return Findings([(name, one) for one in list(found)], [trouble] if trouble else [])
+
+    async def _wait(self, asked: asyncio.Future[None]) -> None:
+        self._waiting.add(asked)
+        try:
+            await asyncio.wait_for(asked, self._patience_s)
+        finally:
+            self._waiting.discard(asked)
 
     @contextmanager
     def _room(self) -> Iterator[None]:

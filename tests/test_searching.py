@@ -128,13 +128,16 @@ def test_a_whole_trace_wins_over_a_part_of_it() -> None:
 
 
 def test_a_trace_is_opened_without_waiting_for_a_dead_source() -> None:
-    """A whole trace is there at once while another source hangs; when nobody has it, who did not answer is told."""
+    """A whole trace is there at once while another source hangs, a part of one soon; when nobody has it, who did not
+    answer is told."""
     slow = Slow()
     searches = Searches({"slow": slow, "quick": Traces(opened={"t1": OpenedTrace([span("1", None, 0, 10)])})}, 0.5)
     began_s = time.monotonic()
     assert run(searches.open("t1")).source == "quick"
     assert time.monotonic() - began_s < 0.5
     missing = run(searches.open("t2"))
+    part = Searches({"slow": slow, "part": Traces(opened={"t1": OpenedTrace([span("1", None, 0, 10)], False)})}, 30)
+    assert run(part.open("t1")).source == "part"
     slow.go.set()
     assert missing.trace is None
     assert [one.source for one in missing.troubles] == ["slow"]
@@ -224,3 +227,21 @@ def _kept_span() -> dict[str, Any]:
     from snapshots import span as made
 
     return made("1", None, 0.0, 10.0)
+
+
+def test_a_stop_waits_for_no_source() -> None:
+    """Whoever waits when it is closed is answered at once with what there is, and asks nobody any more."""
+    slow = Slow()
+    searches = Searches({"slow": slow, "quick": Traces(found("a"))}, patience_s=30)
+
+    async def stopped() -> tuple[list[str], list[str]]:
+        waiting = asyncio.ensure_future(searches.traces([QUERY]))
+        await asyncio.sleep(0.2)
+        searches.close()
+        told = await waiting
+        after = await searches.traces([QUERY])
+        return [trace.trace_id for _, trace in told.found], [one.reason for one in (*told.troubles, *after.troubles)]
+
+    found_ids, reasons = run(stopped())
+    slow.go.set()
+    assert (found_ids, reasons) == (["a"], [searching.CLOSED])

@@ -27,18 +27,20 @@ def build(views: Views, options: WebOptions, meta: Meta, searches: Searches | No
     """The whole web side over `views`, and over the sources that can be searched. Its lifespan must run: it starts the
     stream and sets Dash up.
 
-    `app.state.broadcast` is the live stream; `app.web.server` closes it before the server stops.
+    `app.state.broadcast` is the live stream, `app.state.searches` what asks the sources; `app.web.server` closes both
+    before the server stops.
     """
     build_hash = build_id(options.assets)
     broadcast = Broadcast(views, build_hash, options.max_viewers)
     shells = Shells(options, meta, build_hash, Messages(options.assets))
-    finding = Finding(searches or Searches({}), views)
+    searches = searches or Searches({})
+    finding = Finding(searches, views)
     browse = Browse(views, shells, finding)
     app = FastAPI(
         title="Synoptic", version=meta.version, lifespan=_lifespan(broadcast, browse), docs_url=None, redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )  # fmt: skip
-    app.state.broadcast = broadcast
+    app.state.broadcast, app.state.searches = broadcast, searches
     problems.install(app)
     app.include_router(api.router(views, broadcast, options, meta, finding))
     _add_probes(app, views, Exposition(views, broadcast, meta))

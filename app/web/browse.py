@@ -15,21 +15,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.finding import Finding
 from app.views import Views
-from app.web import sources, traces, viewer
+from app.web import sources, viewer
 from app.web.panel import Panel
 from app.web.sections import data
 from app.web.shells import LANG_TAGS, Shells
 from app.web.slo_facts import slo_facts
 from app.web.slo_page import SloParts, slo_parts
+from app.web.trace_pages import TracePages
 from app.web.wording import Wording
 
-PAGES = re.compile(r"/sources|/changes|/logs|/traces/([0-9A-Za-z]{1,64})|(/slos)(?:/(.+))?")
+PAGES = re.compile(r"/sources|/changes|/logs|/traces(?:/([^/]{1,300}))?|(/slos)(?:/(.+))?")
 OWN_MODULES = ("/changes", "/logs")
 """Pages that a module of the browser fills."""
 PANEL_AGAIN_MS = 10_000
 SOURCES_AGAIN_MS = 5_000
 SLO_AGAIN_MS = 10_000
-FOLDERS = ["map", "slos", "changes", "logs", "vendor", "fonts", "i18n", "icons"]
+FOLDERS = ["map", "slos", "changes", "logs", "traces", "vendor", "fonts", "i18n", "icons"]
 
 # Dash's own page has one more inline script, a warning for Internet Explorer.
 INDEX = """<!DOCTYPE html>
@@ -69,8 +70,9 @@ class Browse:
     """The Dash application: made here, attached to the FastAPI application, settled after its first request."""
 
     def __init__(self, views: Views, shells: Shells, finding: Finding) -> None:
-        self._views, self._shells, self._finding = views, shells, finding
+        self._views, self._shells = views, shells
         self._w = Wording(shells.say)
+        self._traces = TracePages(views, finding, self._w, shells.options.base_path)
         self._panel = Panel(views, self._w, shells.options.base_path, shells.meta.clock)
         self._hashes = ""
         self.dash = _dash(shells)
@@ -109,7 +111,9 @@ class Browse:
             name = path.removeprefix("/")
             host = html.Main(className=f"{name}-page", **data(data_synoptic=name))
             return [html.Div([bar, host], className="browse")]
-        content = self._trace(found[1]) if found[1] else self._sources()
+        if path == "/traces":
+            return [html.Div([bar, self._traces.search()], className="browse")]
+        content = self._traces.one(unquote(found[1])) if found[1] else self._sources()
         again = [] if found[1] else [dcc.Interval(id="sources-again", interval=SOURCES_AGAIN_MS)]
         return [html.Div([bar, html.Main(content, className="sheet", id="sheet"), *again], className="browse")]
 
@@ -150,11 +154,6 @@ class Browse:
         told = sources.Told(views.sources(), views.quality(), views.slo_faults(), views.registry())
         return sources.page(told, self._shells.options, self._w)
 
-    def _trace(self, trace_id: str) -> list[Component]:
-        trace = self._views.trace(trace_id)
-        nodes = {node["id"]: node for node in self._views.snapshot()["nodes"]} if trace else {}
-        return traces.page(trace, nodes, self._w)
-
     def _add_callbacks(self) -> None:
         @self.dash.callback(
             Output("panel-above", "children"), Output("panel-charts", "children"), Output("panel-below", "children"),
@@ -186,6 +185,7 @@ class Browse:
             path = "/" + str(pathname or "/").removeprefix(self._shells.options.base_path).removeprefix("/")
             return no_update if _same_page(path, shown) else await asyncio.to_thread(self._page, path)
 
+        self._traces.add_callbacks(self.dash)
         self._add_slo_callback()
 
     def _add_slo_callback(self) -> None:

@@ -13,7 +13,7 @@ GRACE_S = 2
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that ends the live streams first when it is asked to stop."""
+    """A uvicorn server that ends the live streams and searches first when it is asked to stop."""
 
     def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -25,8 +25,9 @@ class Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Ends the streams, then stops as uvicorn does."""
+        """Ends the streams and searches, then stops as uvicorn does."""
         self._app.state.broadcast.close()
+        self._app.state.searches.close()
         await super().shutdown(sockets)
 
 

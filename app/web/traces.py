@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from dash import html
 from dash.development.base_component import Component
 
 from app.critical_path import critical_path
 from app.views import Json
+from app.web import trace_lines
 from app.web.sections import name_of
+from app.web.trace_lines import Place
 from app.web.waterfall import rows, waterfall
 from app.web.wording import Wording
 
 MOST_SHARES = 6
 
 
-def page(trace: Json | None, nodes: Mapping[str, Json], w: Wording) -> list[Component]:
-    """The content of `/traces/<id>`. `nodes` gives titles and health by service id."""
-    if trace is None:
-        return [html.Header([html.H1(w("trace.missing")), html.P(w("trace.missing.text"), className="quiet")])]
+def missing(troubles: Sequence[Json], w: Wording) -> list[Component]:
+    """What stands in place of a trace that nobody who answered has."""
+    head = html.Header([html.H1(w("trace.missing")), html.P(w("trace.missing.text"), className="quiet")])
+    return [head, *trace_lines.troubles(troubles, w)]
+
+
+def looking(sources: Sequence[str], w: Wording) -> list[Component]:
+    """What stands in place of a trace while sources are asked for it."""
+    words = html.P(w("traces.asking", ", ".join(sources)), className="quiet pulse", role="status")
+    return [html.Header([html.H1(w("trace.looking")), words])]
+
+
+def page(trace: Json, nodes: Mapping[str, Json], w: Wording, below: Callable[[Place], Component]) -> list[Component]:
+    """The content of `/traces/<id>`. `nodes` gives titles and health by service id, `below` what follows it."""
     mark = html.Span([html.I(className="plate plate-exhausted"), w("trace.failed")], className="with")
     failed: list[Component | str] = [" · ", mark] if trace["failed"] else []
     services = {span["service"] for span in trace["spans"]}
@@ -27,14 +39,18 @@ def page(trace: Json | None, nodes: Mapping[str, Json], w: Wording) -> list[Comp
     name = name_of(first) if first else trace["service"]
     facts = [w.day_and_clock(trace["at"]), w.millis(trace["duration_ms"]), w("trace.spans", len(trace["spans"])),
              w("trace.services", len(services))]  # fmt: skip
+    facts += [w("trace.from", trace["source"])] if trace.get("source") else []
+    shown = rows(trace)
     return [
         html.Header([
             html.H1([html.B(name), " ", trace["operation"]]),
             html.P(_line(facts, trace["trace_id"], failed), className="quiet"),
         ]),
+        *([] if trace.get("complete", True) else [html.P(w("trace.partial"), className="why state-no_data partial")]),
         _shares(trace, w),
-        html.Div([_scale(trace, w), waterfall(rows(trace), w, nodes, details=True)], className="trace"),
+        html.Div([_scale(trace, w), waterfall(shown, w, nodes, details=True)], className="trace"),
         html.P(w("trace.about"), className="quiet"),
+        below(Place.of(trace, shown)),
     ]  # fmt: skip
 
 

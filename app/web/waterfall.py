@@ -48,9 +48,11 @@ def rows(trace: Json) -> list[Row]:
 def waterfall(
     shown: list[Row], w: Wording, nodes: Mapping[str, Json], details: bool = False, most: int | None = None
 ) -> html.Div:
-    """Rows as elements. `nodes` gives titles and health by service id; with `details` a row opens to its attributes."""
+    """Rows as elements. `nodes` gives titles and health by service id; with `details` a row
+    opens to its attributes, and has an id and a place for marks by its number."""
     cut = shown if most is None else _telling(shown, most)
-    lines = [_line(row, w, nodes.get(row.span.get("service_id") or "", {}), details) for row in cut]
+    lines = [_line(row, w, nodes.get(row.span.get("service_id") or "", {}), details, number)
+             for number, row in enumerate(cut)]  # fmt: skip
     return html.Div(lines, className="waterfall full" if details else "waterfall", role="list")
 
 
@@ -76,17 +78,20 @@ def _ordered(spans: list[Json]) -> list[tuple[Json, int]]:
     return order
 
 
-def _line(row: Row, w: Wording, node: Json, details: bool) -> Component:
+def _line(row: Row, w: Wording, node: Json, details: bool, number: int) -> Component:
     state, title = node.get("health", "ok"), spoken(node.get("title"), row.span["service"])
     tone = f" state-{state}" if row.critical and state != "ok" else ""
     inset = {"paddingLeft": f"{min(row.depth, DEEPEST) * 8}px"}
     name = html.Span(_name(row, title, w, details), className="name", style=inset)
     bar = html.I(style={"left": f"{row.left:.3f}%", "width": f"{row.width:.3f}%"}, className="bar-of" + tone)
-    parts = [name, html.Span(bar, className="track"), html.Span(w.millis(row.span["duration_ms"]), className="n")]
+    marks = [html.Span(id=f"marks-{number}", className="marks")] if details else []
+    took = html.Span(w.millis(row.span["duration_ms"]), className="n")
+    parts = [name, html.Span([bar, *marks], className="track"), took]
     look = "line" + (" critical" if row.critical else "") + (" failed" if row.span["failed"] else "")
     if not details:
         return html.Div(parts, className=look, role="listitem", title=_tip(row, w))
-    return html.Details([html.Summary(parts, className=look), _attributes(row.span, w)], role="listitem")
+    return html.Details([html.Summary(parts, className=look), _attributes(row.span, w)], role="listitem",
+                        id=f"row-{number}")  # fmt: skip
 
 
 def _name(row: Row, title: str, w: Wording, details: bool) -> list[Component | str]:

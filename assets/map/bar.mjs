@@ -3,7 +3,7 @@ import { WINDOWS } from "./address.mjs";
 import { el, iconOf, logo } from "./dom.mjs";
 import { lang, t } from "./words.mjs";
 
-const PAGES = [["map", ""], ["slos", "slos"], ["changes", "changes"], ["logs", "logs"], ["sources", "sources"]];
+const PAGES = [["map", ""], ["slos", "slos"], ["changes", "changes"], ["traces", "traces"], ["logs", "logs"], ["sources", "sources"]];
 
 /** Fills the host. `act` {find, only, window, theme, lang} is called when a person asks; without a map its controls are left out. */
 export function buildBar(host, { base, withMap, state, theme, act }) {

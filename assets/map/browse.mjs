@@ -42,7 +42,7 @@ class Browse {
     if (bar) this.bar = buildBar(bar, { base: basePath(), withMap: Boolean(host), state: this.state, theme: this.preferences.theme, act: this });
     if (host && !host.childElementCount) this.enter(host);
     this.fillSlos();
-    for (const name of ["changes", "logs"]) this.fillPage(name);
+    for (const name of ["changes", "traces", "logs"]) this.fillPage(name);
   }
   /** The pages of SLOs bring their own modules, which the map does not need. */
   fillSlos() {

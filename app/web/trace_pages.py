@@ -1,0 +1,97 @@
+"""The pages of traces: the search, whose host a module of the browser fills, and one trace from wherever it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from dash import Dash, Input, Output, State, dcc, html, set_props
+from dash.development.base_component import Component
+
+from app.finding import Finding
+from app.views import Json, Views
+from app.web import trace_lines, traces
+from app.web.sections import data
+from app.web.trace_lines import Place
+from app.web.wording import Wording
+from topology.errors import Overloaded
+
+CROWDED = {"source": "Synoptic", "kind": "failed", "reason": "too many searches at once; try again soon"}
+MOST_KEPT_LINES = 500
+
+
+class TracePages:
+    """Makes the pages. `base` is the published base path."""
+
+    def __init__(self, views: Views, finding: Finding, w: Wording, base: str) -> None:
+        self._views, self._finding, self._w, self._base = views, finding, w, base
+
+    def search(self) -> html.Main:
+        """The host of the search, and which sources it can ask."""
+        sources = orjson.dumps(self._finding.sources("traces")).decode()
+        return html.Main(className="traces-page", **data(data_synoptic="traces", data_sources=sources))
+
+    def one(self, trace_id: str) -> list[Component]:
+        """A kept trace at once; another one is looked for as soon as the page stands. Blocking."""
+        kept = self._views.trace(trace_id)
+        sources = self._finding.sources("traces")
+        if kept is None and not sources:
+            return traces.missing((), self._w)
+        body = self._page(kept) if kept else traces.looking(sources, self._w)
+        asks = [] if kept else [dcc.Interval(id="trace-open", interval=1, max_intervals=1)]
+        return [html.Div(body, id="trace"), dcc.Store(id="trace-asked", data=trace_id), *asks]
+
+    def add_callbacks(self, dash: Dash) -> None:
+        """What the pages ask of the server when they stand."""
+
+        @dash.callback(
+            Output("trace", "children"), Input("trace-open", "n_intervals"), State("trace-asked", "data"),
+            prevent_initial_call=True,
+        )  # fmt: skip
+        async def opened(_once: Any, trace_id: Any) -> list[Component]:
+            try:
+                found, faults = await self._finding.trace(str(trace_id))
+            except Overloaded:
+                return traces.missing([CROWDED], self._w)
+            if found is None:
+                return traces.missing([asdict(one) for one in faults], self._w)
+            return await asyncio.to_thread(self._page, found)
+
+        @dash.callback(
+            Output("trace-lines", "children"), Input("lines-open", "n_intervals"), State("trace-place", "data"),
+            prevent_initial_call=True,
+        )  # fmt: skip
+        async def lines(_once: Any, told: Any) -> list[Component]:
+            place = Place.read(told)
+            if place is None:
+                return []
+            found, nodes = await asyncio.gather(self._lines(place), asyncio.to_thread(self._nodes))
+            for row, marks in trace_lines.marks(found["lines"], place, self._w).items():
+                set_props(f"marks-{row}", {"children": marks})
+            return trace_lines.lines_of(found, place, nodes, self._base, self._w)
+
+    async def _lines(self, place: Place) -> Json:
+        try:
+            return await self._finding.lines(place.trace_id, place.start_s, place.start_s + place.duration_ms / 1000)
+        except Overloaded:
+            return self._kept_lines(place.trace_id) | {"troubles": [CROWDED]}
+
+    def _kept_lines(self, trace_id: str) -> Json:
+        kept = self._views.logs(None, trace_id, limit=MOST_KEPT_LINES)
+        return {"lines": sorted(kept, key=lambda line: str(line["time"])), "troubles": []}
+
+    def _page(self, trace: Json) -> list[Component]:
+        nodes, asked = self._nodes(), self._finding.sources("lines")
+
+        def below(place: Place) -> Component:
+            kept = self._kept_lines(place.trace_id)
+            content = trace_lines.lines_of(kept, place, nodes, self._base, self._w, asked)
+            return trace_lines.section(place, content)
+
+        return traces.page(trace, nodes, self._w, below)
+
+    def _nodes(self) -> Mapping[str, Json]:
+        return {node["id"]: node for node in self._views.snapshot()["nodes"]}
