@@ -58,20 +58,18 @@ class Comparison:
     unregistered: int = 0
 
 
-def compared(registered: Sequence[Instance], speaking: Sequence[Speaking], calls: float,
-             found: Sequence[Match] | None = None) -> Comparison:
-    """Holds what is registered against what speaks; `calls` were seen of the service, `found` are the matches of
-    `speaking`, should they be known.
+def compared(registered: Sequence[Instance], speaking: Sequence[Speaking], calls: float) -> Comparison:
+    """Holds what is registered against what speaks; `calls` were seen of the service.
 
     A span's own word for a zone goes before the registry's. Silence is said only of an instance that was due
     `TELLING_CALLS` by its weight, and never as long as a speaking instance cannot be compared (a random id): it may be
     that one. Then `silent` still counts the silent ones beyond those.
     """
-    found = matches([one.instance for one in speaking], registered) if found is None else found
+    found = matches([one.instance for one in speaking], registered)
     doubtful = sum(1 for match in found if match.registered is None and not match.comparable)
     heard = {match.registered for match in found}
-    due = _due(registered, calls) if speaking else [0.0] * len(registered)
-    quiet = [at for at, one in enumerate(registered) if at not in heard and one.enabled and due[at] >= TELLING_CALLS]
+    due = tellings(registered, calls) if speaking else ()
+    quiet = [at for at, tells in enumerate(due) if tells and at not in heard]
     standings = tuple(_standing(one, at in heard, at in quiet and not doubtful) for at, one in enumerate(registered))
     zones = tuple(one.zone or _zone(match, registered) for one, match in zip(speaking, found, strict=True))
     unregistered = sum(1 for match in found if match.registered is None and match.comparable)
@@ -79,11 +77,12 @@ def compared(registered: Sequence[Instance], speaking: Sequence[Speaking], calls
     return Comparison(standings, tuple(found), zones, counted, max(0, len(quiet) - doubtful), unregistered)
 
 
-def _due(registered: Sequence[Instance], calls: float) -> list[float]:
-    """How many of the calls each instance would have, were they spread by weight."""
+def tellings(registered: Sequence[Instance], calls: float) -> tuple[bool, ...]:
+    """Of each instance whether its silence would mean something: it is enabled and was due enough of the calls, were
+    they spread by weight. What `compared` says depends on the calls by nothing else."""
     weights = [max(0.0, one.weight) if one.enabled else 0.0 for one in registered]
     whole = sum(weights)
-    return [calls * weight / whole if whole else 0.0 for weight in weights]
+    return tuple(calls * weight >= TELLING_CALLS * whole and weight > 0 for weight in weights)
 
 
 def _standing(instance: Instance, heard: bool, silent: bool) -> Standing:

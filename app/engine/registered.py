@@ -13,8 +13,8 @@ from app.house import House
 from app.registry import Facts, Registries
 from topology.model import Kind, Service
 from topology.registry import Instance
-from topology.speaking import Match, matches
-from topology.standing import Comparison, Speaking, Standing, compared
+from topology.speaking import Match
+from topology.standing import Comparison, Speaking, Standing, compared, tellings
 
 Json = dict[str, Any]
 NOTHING: Mapping[str, Any] = {"registered": None, "registration": None}
@@ -31,12 +31,13 @@ class _Placed:
 
 
 @dataclass(frozen=True)
-class _Matched:
-    """Matches that hold as long as the same instances are registered and speak."""
+class _Compared:
+    """A comparison that holds as long as the same instances are registered and speak, and silence tells as much."""
 
     registered: tuple[Instance, ...]
-    speaking: tuple[Speaking, ...]
-    found: list[Match]
+    speaking: tuple[tuple[str, str], ...]
+    tells: tuple[bool, ...]
+    told: Comparison
 
 
 class Registered:
@@ -45,7 +46,7 @@ class Registered:
     def __init__(self, registries: Registries, house: House) -> None:
         self.registries, self._house = registries, house
         self._placed = self._live = _Placed((0, 0, frozenset()), {}, {})
-        self._matched: dict[str, _Matched] = {}
+        self._compared: dict[str, _Compared] = {}
 
     def lay_over(self, graph: nx.DiGraph, now_s: float, live: bool) -> None:
         """Gives every node `registered` and `registration`, and speaking instances the zone of their registered one.
@@ -110,7 +111,7 @@ class Registered:
         key = (facts.number, id(entries), frozenset(graph))
         if key != self._placed.key:
             self._placed = self._placed_anew(key, facts, graph)
-            self._matched = {node: one for node, one in self._matched.items() if node in key[2]}
+            self._compared = {node: one for node, one in self._compared.items() if node in key[2]}
         return self._placed
 
     def _placed_anew(self, key: tuple[int, int, frozenset[str]], facts: Facts, graph: nx.DiGraph) -> _Placed:
@@ -134,12 +135,12 @@ class Registered:
         return _Placed(key, of_node, unseen)
 
     def _compare(self, node: str, instances: tuple[Instance, ...], data: Mapping[str, Any]) -> Comparison:
-        speaking = tuple(Speaking(name, zone) for zone, name in data.get("speaking", ()))
-        known = self._matched.get(node)
-        if known is None or known.registered is not instances or known.speaking != speaking:
-            found = matches([one.instance for one in speaking], instances)
-            known = self._matched[node] = _Matched(instances, speaking, found)
-        return compared(instances, speaking, _observed(data), known.found)
+        said, calls = data.get("speaking", ()), _observed(data)
+        known, tells = self._compared.get(node), tellings(instances, calls)
+        if known is None or (known.registered, known.speaking, known.tells) != (instances, said, tells):
+            told = compared(instances, [Speaking(name, zone) for zone, name in said], calls)
+            known = self._compared[node] = _Compared(instances, said, tells, told)
+        return known.told
 
     @staticmethod
     def _tell_zones(data: dict[str, Any], told: Comparison) -> None:
