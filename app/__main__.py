@@ -28,6 +28,7 @@ examples:
   synoptic serve                              the product; send OTLP to 127.0.0.1:4317 (gRPC) or 4318 (HTTP)
   synoptic serve --http 0.0.0.0:8050          let others open the page
   synoptic check --config my.yaml             every fault of a configuration, one a line
+  synoptic check --live                       besides, every source asked once: what it has, and how it is read
   synoptic slo new --service orders           an objective for a service, to save in config/slos
 
 exit codes: 0 stopped by a signal after a clean end, 2 bad configuration or usage, 1 anything else
@@ -121,7 +122,11 @@ def _check(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int
         print(*error.faults, sep="\n", file=out)
         return MISUSED
     print("configuration is valid", file=out)
-    return ENDED
+    if not arguments.live:
+        return ENDED
+    from app.live import tell
+
+    return ENDED if tell(settings, lambda line: print(line, file=out, flush=True)) else FAILED
 
 
 def _slo(arguments: Namespace, environ: Mapping[str, str], out: TextIO) -> int:
@@ -180,7 +185,10 @@ def _parser() -> ArgumentParser:
     serve.add_argument("--otlp-grpc", metavar="HOST:PORT", help="where OTLP/gRPC comes in (default 127.0.0.1:4317)")
     serve.add_argument("--otlp-http", metavar="HOST:PORT", help="where OTLP/HTTP comes in (default 127.0.0.1:4318)")
     _add_demo(command("demo", "send the traffic of a simulated bank as OTLP", DEMO_EPILOG))
-    _add_config(command("check", "name every fault of a configuration and its objectives, one a line", SERVE_EPILOG))
+    check = command("check", "name every fault of a configuration and its objectives, one a line", SERVE_EPILOG)
+    _add_config(check)
+    check.add_argument("--live", action="store_true",
+                       help="also ask every source once, and tell how what it has is read")
     add_arguments(command("slo", "write an objective, or rules for a Prometheus"), _add_config)
     backup = command("backup", "save the stored data to a file, also while the product runs")
     backup.add_argument("file", metavar="FILE", type=Path, help="where to; must not exist yet")

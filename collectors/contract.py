@@ -244,3 +244,11 @@ class LineFinder(Protocol):
         """The lines that match, newest first, page by page until `limit` or until `cancelled` says so;
         SourceUnavailable when it cannot be asked."""
         ...
+
+
+class Inspectable(Protocol):
+    """A source that can tell a person who sets it up how it is read."""
+
+    def inspect(self) -> Iterator[str]:
+        """What answers there and how it is read, a line each, masked; SourceUnavailable when it cannot be asked."""
+        ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,6 +11,7 @@ import pytest
 from elastic_cluster import Cluster, serving
 from log_documents import OWN_FIELDS, TRACE, WRITTEN, Written, documents, ecs, expected, lines_of, recording
 
+from app.__main__ import main
 from collectors.contract import Context, FoundLine, LineQuery, Pulled
 from collectors.elastic.connection import Connection
 from collectors.elastic_logs.config import Config, Fields, Index
@@ -201,3 +204,27 @@ def test_long_searches_are_read_from_one_point_in_time(cluster):
     assert [line.time_s for line in lines] == sorted((line.time_s for line in lines), reverse=True)
     assert [*cluster.searches()[-1]["sort"][-1]] == ["_shard_doc"]
     assert cluster.points == {}
+
+
+def test_a_live_check_tells_layouts_and_shows_lines_as_they_are_read(cluster, tmp_path):
+    """`synoptic check --live` says what answers, which layout each pattern has, three lines of each, masked, and what
+    is wrong; it fails when a source cannot be asked."""
+    written = WRITTEN[0]
+    now_s = int(time.time())
+    cluster.put("logs-a", written.mappings, documents(written, now_s - 300))
+    file = tmp_path / "synoptic.yaml"
+    file.write_text(
+        f"collectors: {{logs: {{kind: elastic_logs, cluster: {{hosts: ['{cluster.url}']}}, "
+        "indices: [{pattern: logs-a}, {pattern: absent-*}]}}"
+    )
+    out = io.StringIO()
+    assert main(["check", "--live", "--config", str(file)], out=out, environ={}) == 0
+    valid, source_line, product, layout, *shown, absent = out.getvalue().splitlines()
+    assert (valid, source_line, product) == ("configuration is valid", "logs (elastic_logs):", "  Elasticsearch 8.19")
+    assert layout.startswith("  logs-a: layout ecs (time: @timestamp, service: service.name, level: log.level")
+    assert len(shown) == 3
+    assert "prod//orders: " in " ".join(shown)
+    assert absent == "  absent-*: no index of that name"
+    file.write_text("collectors: {logs: {kind: elastic_logs, cluster: {hosts: ['http://127.0.0.1:9']}}}")
+    assert main(["check", "--live", "--config", str(file)], out=out, environ={}) == 1
+    assert "cannot be asked: cannot be reached" in out.getvalue()

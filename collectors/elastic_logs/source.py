@@ -11,6 +11,7 @@ from collectors.contract import MINUTE_S, Context, FoundLine, LineQuery, Pulled,
 from collectors.elastic.cluster import Cluster, connect
 from collectors.elastic_logs.config import Config, Index
 from collectors.elastic_logs.counting import Counted, Question, count
+from collectors.elastic_logs.inspecting import about_cluster, about_view
 from collectors.elastic_logs.newest import ErrorLines
 from collectors.elastic_logs.searching import find
 from collectors.elastic_logs.views import View, asked_fields, views
@@ -127,6 +128,18 @@ class ElasticLogs:
         """Lines that match, newest first, page by page; see LineFinder."""
         found = [view for index in self._config.indices for view in self.look(index).views]
         yield from find(self._cluster, found, query, self._context.environment, self._context.mask, cancelled)
+
+    def inspect(self) -> Iterator[str]:
+        """What answers, which layout every pattern has, and its newest lines as they are read; see Inspectable."""
+        context = self._context
+        yield about_cluster(self._cluster)
+        for index in self._config.indices:
+            look = self.look(index)
+            yield from (f"but {fault}" for fault in look.faults)
+            if not look.views and not look.faults:
+                yield f"{index.pattern}: no index of that name"
+            for view in look.views:
+                yield from about_view(self._cluster, view, context.environment, context.mask, context.clock())
 
     def counters(self) -> Mapping[str, float]:
         """Queries made and failed; error lines read and too many to read; lines of the last pull without a service."""
