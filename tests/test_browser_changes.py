@@ -103,6 +103,21 @@ def test_the_list_says_what_was_changed_by_day_and_service(visitor: Visitor) -> 
     expect(page.locator("nav.pages [aria-current]")).to_have_text("Changes")
 
 
+def test_deployments_in_the_data_say_so(browser: Browser, tmp_path: Path) -> None:
+    """A new version that speaks is listed as seen in the data, in the reader's language."""
+    house = House(tmp_path)
+    works(house.run.step(320), "1.4.1")
+    works(house.run.step(20), "1.4.2")
+    with (
+        serving(house.run.engine, clock=house.run.clock) as client,
+        visiting(browser, str(client.base_url).rstrip("/")) as visitor,
+    ):
+        for lang, words in (("en", "Deployment · seen in the data"), ("zh", "部署 · 由数据识别")):
+            page = listed(visitor.open(f"/changes?lang={lang}"))
+            assert titles(page) == ["1.4.1 → 1.4.2"]
+            expect(page.locator(".change-list li").first).to_contain_text(words)
+
+
 def test_filters_narrow_and_the_address_keeps_them(visitor: Visitor) -> None:
     """Service, kind, outcome and time; a copied address shows the same, Back undoes, and filters can be cleared."""
     page = listed(visitor.open("/changes"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from engine_run import NOW_S, Run
 from test_changes_engine import works
+from traffic import SECOND, call, request
 from web_server import serving
 
 from app.web import WebOptions
@@ -31,6 +33,15 @@ def told(directory: Path, **options: Any) -> Iterator[tuple[httpx.Client, Run]]:
     run = works(Run(directory), "1")
     with serving(run.engine, WebOptions(**options), run.clock) as client:
         yield client, run
+
+
+def fails(run: Run) -> None:
+    """For a while half of the calls to orders fail, until an alert tells of it."""
+    rng = random.Random(3)
+    for _ in range(30):
+        for number in range(20):
+            run.take(request(*call(rng, run.clock.ns() - SECOND, number % 2 == 0)))
+        run.step(10)
 
 
 @pytest.fixture
@@ -84,6 +95,24 @@ def test_changes_as_comma_separated_values(client: httpx.Client) -> None:
     client.post("/api/v1/changes", json={**CHANGE, "title": "=HYPERLINK(1)"})
     rows = list(csv.DictReader(io.StringIO(client.get("/api/v1/changes.csv").text.removeprefix("\ufeff"))))
     assert [(row["service"], row["title"], row["version"]) for row in rows] == [(ORDERS, "'=HYPERLINK(1)", "1.4.2")]
+
+
+def test_how_often_and_how_well(tmp_path: Path) -> None:
+    """A deployment after which a page-level alert of its service began has failed; rates are of whole days; as a file
+    too."""
+    with told(tmp_path) as (client, run):
+        client.post("/api/v1/changes", json=[{**CHANGE, "at": NOW_S - days * 86_400} for days in (0, 3, 6)])
+        fails(run)
+        assert [one["severity"] for one in client.get("/api/v1/alerts").json()].count("page") > 0
+        answer = client.get("/api/v1/changes/delivery?from=now-10d").json()
+        (row,) = answer.pop("services")
+        assert (answer["days"], answer["failed_within_s"]) == (10.0, 3600.0)
+        assert row == {
+            "service": ORDERS, "service_title": {"en": "orders", "zh": "orders"}, "deployments": 3, "failed": 1,
+            "failure_rate": 1 / 3, "per_day": 0.3, "last": "2027-01-15T08:00:00.000Z"}  # fmt: skip
+        sheet = client.get("/api/v1/changes/delivery.csv?from=now-10d").text.splitlines()
+        assert sheet[1].startswith(f"{ORDERS},orders,3,1,0.33")
+        assert client.get("/api/v1/changes/delivery?form=now-10d").json()["key"] == "form"
 
 
 @pytest.mark.parametrize(("name", "sender"), [("gitlab-deployment", "gitlab"), ("gitlab-pipeline", "gitlab"),

@@ -12,6 +12,7 @@ from app.views import Json, Views
 from app.web import sections
 from app.web.moments import seconds
 from app.web.wording import Wording
+from topology.deployments import SOURCE as DATA
 from topology.store.contract import EVERYTHING
 
 BEFORE_S = 6 * 3600
@@ -63,7 +64,7 @@ def listed(changes: Sequence[Json], node: Json, since_s: float | None, now_s: fl
 
 def _line(change: Json, node: Json, then_s: float, before: bool, w: Wording) -> html.Li:
     away = w.duration(max(0.0, then_s - seconds(change["at"])))
-    about = [w("change.kind." + change["kind"]), _outcome(change, w), change["author"] or "", change["source"]]
+    about = [w("change.kind." + change["kind"]), _outcome(change, w), change["author"] or "", _source(change, w)]
     link = sections.safe_link(change["title"], change["link"]) or html.B(change["title"])
     return html.Li([
         html.I(className="glyph glyph-flag"),
@@ -81,6 +82,11 @@ def _whose(change: Json, node: Json, w: Wording) -> sections.Children:
         return []
     other = {"id": change["service"], "name": change["service"], "title": change["service_title"]}
     return [" · ", sections.go_to(other)]
+
+
+def _source(change: Json, w: Wording) -> str:
+    """Who told of it."""
+    return w("change.source.data") if change["source"] == DATA else str(change["source"])
 
 
 def _outcome(change: Json, w: Wording) -> str:

@@ -5,6 +5,7 @@ import { byDay } from "./model.mjs";
 
 const dayOf = (at) => new Intl.DateTimeFormat("sv-SE").format(at);
 export const nameOf = (one) => (one.service === null ? t("change.everything") : textOf(one.service_title, one.service));
+const sourceOf = (one) => (one.source === "data" ? t("change.source.data") : one.source);
 const safe = (link) => /^https?:\/\//.test(link ?? "");
 const outcomeOf = (one) => (one.outcome === "unknown" ? null : el("b", { class: `outcome ${one.outcome}` }, t("change.outcome." + one.outcome)));
 
@@ -17,7 +18,7 @@ export function dayList(changes, address) {
 
 function row(one, address) {
   const at = new Date(one.at), took = one.ended ? (Date.parse(one.ended) - at) / 1000 : 0;
-  const about = [t("change.kind." + one.kind), one.author, one.source, took >= 1 && duration(took)].filter(Boolean).join(" · ");
+  const about = [t("change.kind." + one.kind), one.author, sourceOf(one), took >= 1 && duration(took)].filter(Boolean).join(" · ");
   const title = safe(one.link) ? el("a", { href: one.link, target: "_blank", rel: "noopener noreferrer", class: "out", tabindex: -1 }, one.title) : el("span", {}, one.title);
   return el("li", { tabindex: -1, "data-uid": one.uid, "data-at": one.at },
     el("time", { datetime: one.at, title: dayAndClock(at) }, clockShort(at)), iconOf("flag", 13),
