@@ -54,7 +54,6 @@ class Batches:
         self._oap, self._complexity = oap, limits.complexity
         self._threads = ThreadPoolExecutor(limits.at_once, "skywalking")
         self._most = MOST_TOKENS
-        self._lock = threading.Lock()
 
     def size(self, form: Form) -> int:
         """How many questions of this form go into one request."""
@@ -69,31 +68,35 @@ class Batches:
         not answer at all."""
         size = self.size(form)
         parts = [questions[at : at + size] for at in range(0, len(questions), size)]
-        return [answer for answers in self._threads.map(lambda part: self._part(form, part), parts)
+        hopeless = threading.Event()
+        return [answer for answers in self._threads.map(lambda part: self._part(form, part, hopeless), parts)
                 for answer in answers]
 
     def close(self) -> None:
         """Ends the threads."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _part(self, form: Form, questions: Sequence[Question]) -> list[Any]:
+    def _part(self, form: Form, questions: Sequence[Question], hopeless: threading.Event) -> list[Any]:
+        if hopeless.is_set():
+            return [Failed("the OAP refuses questions of this kind")] * len(questions)
+        if len(questions) > self.size(form):
+            return self._halves(form, questions, hopeless)
         try:
             answer = self._oap.ask(*_document(form, questions))
         except Refused as refusal:
             if len(questions) <= FEWEST_ALIASES:
+                # so it was not because of the size
+                self._most = MOST_TOKENS
+                hopeless.set()
                 return [Failed(str(refusal))] * len(questions)
-            return self._halves(form, questions)
+            self._most = max(FEWEST_ALIASES, min(self._most, -(-len(questions) // 2)))
+            return self._halves(form, questions, hopeless)
         return [_said(answer.data.get(f"a{at}"), answer.errors.get(f"a{at}", answer.errors.get("")))
                 for at in range(len(questions))]
 
-    def _halves(self, form: Form, questions: Sequence[Question]) -> list[Any]:
+    def _halves(self, form: Form, questions: Sequence[Question], hopeless: threading.Event) -> list[Any]:
         half = -(-len(questions) // 2)
-        with self._lock:
-            self._most = max(FEWEST_ALIASES, min(self._most, half))
-        first = self._part(form, questions[:half])
-        if all(isinstance(answer, Failed) for answer in first):
-            return first + [first[0]] * (len(questions) - half)
-        return first + self._part(form, questions[half:])
+        return self._part(form, questions[:half], hopeless) + self._part(form, questions[half:], hopeless)
 
 
 def _said(data: Any, error: str | None) -> Any:
