@@ -97,6 +97,11 @@ def _addresses(name: str) -> Iterator[tuple[str, str]]:
             yield ip, ""
 
 
+def endpoints(name: str) -> frozenset[str]:
+    """Every `address:port` that the name of an instance tells."""
+    return frozenset(f"{ip}:{port}" for ip, port in _addresses(name) if port)
+
+
 def _with_port(name: str) -> list[str]:
     named = [part.rpartition(":") for part in _PARTS.split(name.lower())]
     return [f"{ip} {port}" for ip, port in _addresses(name) if port] + [f"{host} {port}" for host, _, port in named]
