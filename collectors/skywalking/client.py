@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -54,8 +55,7 @@ class GraphQL:
         self._pace = Pace(config.limits.requests_per_s)
         self._lock = threading.Lock()
         self._counted = {"requests": 0, "requests_refused": 0, "requests_failed": 0, "reply_bytes": 0}
-        context = config.tls.context() if config.tls is not None else True
-        self._http = httpx.Client(verify=context, timeout=config.limits.timeout_s, headers=_headers(config),
+        self._http = httpx.Client(verify=_trust(config), timeout=config.limits.timeout_s, headers=_headers(config),
                                   auth=_auth(config), trust_env=False)  # fmt: skip
 
     def ask(self, document: str, variables: Mapping[str, Any] | None = None) -> Answer:
@@ -105,6 +105,13 @@ class GraphQL:
             self._count("requests_refused")
             raise Refused(_messages(errors) or "no data")
         return Answer(data, _by_alias(errors))
+
+
+def _trust(config: Config) -> ssl.SSLContext | bool:
+    """Whom to trust; reading the system's authorities takes a while, and without TLS none is needed."""
+    if config.tls is not None:
+        return config.tls.context()
+    return config.url.startswith("https:")
 
 
 def _headers(config: Config) -> dict[str, str]:

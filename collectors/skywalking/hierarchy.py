@@ -7,7 +7,6 @@ are never the same: where a relation would make them so, all of its services sta
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,10 +14,9 @@ from typing import Any
 
 from collectors.skywalking.batches import Batches, Failed, Form, Question
 from collectors.skywalking.client import GraphQL, Refused
-from collectors.skywalking.topology import Listed
+from collectors.skywalking.topology import LAYER, Listed
 from collectors.skywalking.versions import Abilities
 
-LAYER = re.compile(r"[A-Z0-9_]+")
 UNDEFINED = "UNDEFINED"
 _FIRST = ("GENERAL", "MESH")
 _FORM = Form("ID!", "ServiceHierarchy", "{relations{upperService{id layer} lowerService{id layer}}}", 8, 26)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ from collectors.skywalking.identity import USER, Node
 from collectors.skywalking.server_time import Stretch
 from collectors.skywalking.versions import Abilities
 from topology.errors import SourceUnavailable
+
+LAYER = re.compile(r"[A-Z0-9_]+")
+"""What a layer is called; nothing else is put into a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def read_topology(oap: GraphQL, abilities: Abilities, stretch: Stretch, services
 
 def _by_layer(oap: GraphQL) -> Sequence[Listed]:
     """9.0 to 9.3 list the services of one layer at a time; a service may be on several."""
-    layers = [str(layer) for layer in oap.one("listLayers", "{listLayers}") or ()]
+    layers = [str(layer) for layer in oap.one("listLayers", "{listLayers}") or () if LAYER.fullmatch(str(layer))]
     aliases = " ".join(f'l{at}:listServices(layer:"{layer}"){{id name layers normal}}'
                        for at, layer in enumerate(layers))  # fmt: skip
     if not aliases:
