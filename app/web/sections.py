@@ -132,13 +132,16 @@ def instance_rows(
 
 
 def examples(
-    traces: Sequence[Json], example: Json | None, around: Mapping[str, Json], base: str, w: Wording
+    node: Json, traces: Sequence[Json], example: Json | None, around: Mapping[str, Json], base: str, w: Wording
 ) -> html.Section | None:
-    """One trace in full and links to the others."""
+    """One trace in full, links to the others, and the search for all traces of a service."""
     bars = waterfall(rows(example), w, around, most=MOST_ROWS) if example else None
     note = f"{example['operation']} · {w.clock(example['at'])} · {w.millis(example['duration_ms'])}" if example else ""
     links = [_trace_link(one, base, w) for one in traces]
-    return section(w("panel.traces"), note, bars, html.Ul(links, className="traces") if links else None)
+    address = f"{base}traces?service={quote(node['id'], safe='')}"
+    search = html.P(html.A(w("panel.traces.search"), href=address, className="out"), className="quiet")
+    kept = html.Ul(links, className="traces") if links else None
+    return section(w("panel.traces"), note, bars, kept, search if node["kind"] == "service" else None)
 
 
 def provenance(item: Json, w: Wording) -> html.Section:
