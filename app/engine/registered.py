@@ -84,6 +84,10 @@ class Registered:
         return {**found, "instances": rows, "registered_only": rest,
                 "registry": self.ages(now_s, {one.source for one in instances})}
 
+    def instances(self) -> Mapping[Service, Sequence[Instance]]:
+        """What is registered, by the service of the map that it is, and of those that never spoke."""
+        return {**self._live.unseen, **{Service.from_id(node): told for node, told in self._live.of_node.items()}}
+
     def ages(self, now_s: float, sources: Iterable[str] | None = None) -> list[Json]:
         """When each registry told something last, and whether that is old."""
         ages_s = self.registries.ages_s(now_s)
