@@ -106,10 +106,11 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Services that are shown as one, named `into`."""
+    """Services that are shown as one, named `into`, in the namespace `into_namespace` or else in their own."""
 
     match: str
     into: str
+    into_namespace: str | None = None
     kind: KindName | None = None
     namespace: str | None = None
     attribute: Mapping[str, str] = field(default_factory=dict)
@@ -181,7 +182,8 @@ class Catalogue:
         """The service under which this one is shown: itself, unless the catalogue merges it into another."""
         for merge in _exact_first(self.entries.merge):
             if _meant(merge, service, attributes or {}):
-                return Service(service.environment, service.namespace, merge.into, service.kind)
+                namespace = service.namespace if merge.into_namespace is None else merge.into_namespace
+                return Service(service.environment, namespace, merge.into, service.kind)
         return service
 
     def user_for(self, entry: Service) -> Service | None:

@@ -120,6 +120,12 @@ class Views(Protocol):
         """What is wrong in the SLO documents: `file`, `line`, `path`, `rule`, `message`, `level` (error, warning)."""
         ...
 
+    def alike(self) -> list[Json]:
+        """Pairs of services that look the same though sources call them differently, the likeliest first: `into` and
+        `from` (`id`, `title` by language, `sources`), `reasons` (`why`: addresses, same_name, spelling, words, group or
+        neighbours; `shared`: how many; `example`) and `rule`, an entry for `catalogue.merge` as YAML."""
+        ...
+
     def registry(self) -> Json:
         """What is registered: `registries` (`source`, `at` as RFC 3339, `age_s`, `old`) and `services` (`id`, `title` by
         language, `node`: the id of the node that it is, None for one that never spoke, `sources`, and `zones`: how many

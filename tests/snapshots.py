@@ -99,6 +99,7 @@ class Shelf:
         self.asked: list[tuple[Any, ...]] = []
         self.pinned: dict[str, tuple[float, float]] = {}
         self.registered: Json = {"registries": [], "services": []}
+        self.look_alike: list[Json] = []
         self.changed: list[Json] = []
         self.patterns: list[Json] = []
         self.unsearched: list[str] = []
@@ -191,6 +192,9 @@ class Shelf:
     def sources(self) -> list[Json]:
         return [{"name": "otlp", "kind": "otlp", "state": self.state, "rate_per_s": 812.5, "lag_s": 1.2,
                  "last_error": None, "last_seen": AT, "counters": {"spans": 48_000, "refused": 2}}]  # fmt: skip
+
+    def alike(self) -> list[Json]:
+        return self.look_alike
 
     def registry(self) -> Json:
         return self.registered

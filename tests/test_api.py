@@ -192,7 +192,7 @@ def test_openapi_describes_every_address(client):
     """The description lists the addresses and the parameters that are accepted."""
     paths = client.get("/api/v1/openapi.json").json()["paths"]
     listed = {"graph", "services/{service_id}", "series", "traces", "traces/search", "traces/{trace_id}", "logs",
-              "logs/counts", "logs/patterns", "logs/stream", "sources", "registry", "quality", "stream",
+              "logs/counts", "logs/patterns", "logs/stream", "sources", "registry", "alike", "quality", "stream",
               "positions"}  # fmt: skip
     assert {path for one in paths if not (path := one.removeprefix("/api/v1/")).startswith(SLO_PATHS)} == listed
     parameters = {one["name"] for one in paths["/api/v1/graph"]["get"]["parameters"]}

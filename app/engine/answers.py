@@ -13,6 +13,7 @@ import numpy.typing as npt
 from app.engine.asked import Asked
 from app.engine.history import Columns, instances, operations
 from app.engine.log_answers import LogAnswers
+from app.engine.likeness import alike
 from app.engine.moments import rfc3339
 from app.engine.parts import Parts
 from app.engine.past import HOUR_S, before
@@ -86,6 +87,13 @@ class Answers(LogAnswers, ABC):
             found = {**node, "callers": callers, "callees": callees, "operations": operations(work.tolist(), *args),
                      "instances": instances(rows[roles == INSTANCE].tolist(), *args)}
             return self.registered.tell(found, self.parts.clock(), over_s is None)
+
+    def alike(self) -> list[dict[str, Any]]:
+        """Services that look the same under different names; see `app.views.Views`."""
+        self.snapshot()
+        with self.lock:
+            return alike(self.parts.series.keys, self.members, self.registered.instances(), self.parts.house,
+                         self.asked.names)
 
     def registry(self) -> dict[str, Any]:
         """Everything that is registered, and the age of what is known; see `app.views.Views`."""

@@ -93,6 +93,10 @@ def _add_state(api: APIRouter, views: Views) -> None:
     async def sources(asked: Annotated[NoParameters, Query()]) -> Answer:
         return Answer(await asyncio.to_thread(views.sources))
 
+    @api.get("/alike", summary="Services that look the same under different names, with the rule that merges them")
+    async def alike(asked: Annotated[NoParameters, Query()]) -> Answer:
+        return Answer(await asyncio.to_thread(views.alike))
+
     @api.get("/registry", summary="What is registered, by service and zone, and how old that knowledge is")
     async def registry(asked: Annotated[NoParameters, Query()]) -> Answer:
         return Answer(await asyncio.to_thread(views.registry))

@@ -151,7 +151,7 @@ class Browse:
 
     def _sources(self) -> list[Component]:
         views = self._views
-        told = sources.Told(views.sources(), views.quality(), views.slo_faults(), views.registry())
+        told = sources.Told(views.sources(), views.quality(), views.slo_faults(), views.registry(), views.alike())
         return sources.page(told, self._shells.options, self._w)
 
     def _add_callbacks(self) -> None:

@@ -8,7 +8,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from app.views import Json
-from app.web import registered, sections
+from app.web import likeness, registered, sections
 from app.web.options import WebOptions
 from app.web.wording import UNKNOWN, Wording, amount
 
@@ -22,24 +22,25 @@ TROUBLE = (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What `app.views.Views` tells of sources, quality, faults of SLO documents and registries."""
+    """What `app.views.Views` tells of sources, quality, faults of SLO documents, registries, and likenesses."""
 
     sources: list[Json]
     quality: Json
     faults: list[Json]
     registry: Json
+    alike: list[Json]
 
 
 def page(told: Told, options: WebOptions, w: Wording) -> list[Component]:
     """The content of `/sources`."""
     nothing_yet = not any(source["state"] in ("ok", "degraded") for source in told.sources)
-    unheard = registered.unheard(told.registry, w)
+    open_questions = (registered.unheard(told.registry, w), likeness.suggested(told.alike, w))
     return [
         html.Header([html.H1(w("sources.title")), html.P(_summary(told.sources, w), className="quiet")]),
         *([_first_step(options, w)] if nothing_yet else []),
         html.Div([_source(source, w) for source in told.sources], className="sources"),
         *([_slo_faults(told.faults, w)] if told.faults else []),
-        *([unheard] if unheard else []),
+        *[section for section in open_questions if section],
         html.Section([html.H2(w("sources.quality")), html.P(w("sources.quality.about"), className="quiet"),
                       *_quality(told.quality, w)]),
     ]  # fmt: skip
