@@ -112,7 +112,7 @@ def test_names_mean_services_of_the_map(tmp_path: Path) -> None:
 
 
 def test_a_flag_stays_for_half_an_hour(tmp_path: Path) -> None:
-    """The node says what was changed last and when; older changes, and later ones in a past picture, are no flag."""
+    """The node says what was changed last and when; a picture of the past shows the flag of its time."""
     run = works(Run(tmp_path), "1")
     assert (run.node("orders")["change"], run.node("orders")["changed_at"]) == (None, None)
     run.engine.record_changes([told(title="newer"), told(title="older", at_s=NOW_S - 600), told("", title="network")])
@@ -170,6 +170,23 @@ def test_memory_is_bounded_and_the_store_has_the_rest() -> None:
     assert len(again.find(ChangeQuery(NOW_S - 81_000, NOW_S, limit=10**6))) == len(many)
     book.forget(NOW_S + 80_000)
     assert len(book._recent) < MOST_RECENT // 2
+
+
+def test_what_waits_to_be_committed_is_found_however_old_it_is() -> None:
+    """A change of last week is there when it was noted, while it is committed, and when that failed; what is recorded
+    of it meanwhile is not overwritten."""
+    store = MemoryStore()
+    book = ChangeBook(store, str)
+    book.load(NOW_S)
+    old = replace(CHANGE, at_s=NOW_S - 7 * 86_400)
+    week = ChangeQuery(NOW_S - 8 * 86_400, NOW_S)
+    book.note([old], NOW_S)
+    assert book.find(week) == [old]
+    assert book.take() == book.find(week) == [old]
+    book.give_back()
+    assert book.find(week) == [old]
+    book.record([replace(old, title="newer")], NOW_S)
+    assert (book.take(), [one.title for one in book.find(week)]) == ([], ["newer"])
 
 
 def test_told_ahead_of_time_no_flag_yet(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
@@ -27,7 +28,8 @@ class ChangeBook:
         self._lock = threading.Lock()
         self._recent: dict[str, Change] = {}
         self._waiting: dict[str, Change] = {}
-        self._complete_from_s = 0.0
+        self._taken: dict[str, Change] = {}
+        self._complete_from_s = math.inf
 
     def load(self, now_s: float) -> None:
         """Reads the last day from the store."""
@@ -49,6 +51,10 @@ class ChangeBook:
         clean = [self._clean(change) for change in changes]
         if clean:
             self._store.commit(Commit(changes=clean))
+        with self._lock:
+            for change in clean:  # else what was noted before would be committed over it
+                self._waiting.pop(change.uid, None)
+                self._taken.pop(change.uid, None)
         self._remember(clean, now_s)
         return clean
 
@@ -74,13 +80,13 @@ class ChangeBook:
     def take(self) -> list[Change]:
         """What waits to be committed. What could not be is given back."""
         with self._lock:
-            waiting, self._waiting = list(self._waiting.values()), {}
-            return waiting
+            self._taken, self._waiting = self._waiting, {}
+            return list(self._taken.values())
 
-    def give_back(self, changes: Sequence[Change]) -> None:
-        """Changes that could not be committed; what was told of them meanwhile holds."""
+    def give_back(self) -> None:
+        """What was taken could not be committed, and waits again; what was told of it meanwhile holds."""
         with self._lock:
-            self._waiting = {change.uid: change for change in changes} | self._waiting
+            self._taken, self._waiting = {}, self._taken | self._waiting
 
     def forget(self, now_s: float) -> None:
         """Leaves what is older than a day to the store."""
@@ -92,7 +98,7 @@ class ChangeBook:
         """The changes that match, newest first, also those not yet committed."""
         with self._lock:
             in_memory = query.from_s >= self._complete_from_s
-            near = dict(self._recent if in_memory else self._waiting)
+            near = dict(self._recent) if in_memory else self._taken | self._waiting
         if not in_memory:
             more = replace(query, limit=query.limit + len(near))
             near = {change.uid: change for change in self._store.changes(more)} | near

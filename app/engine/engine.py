@@ -256,7 +256,7 @@ class Engine(Answers, Promised, Changed, Naming):
                 self.parts.store.commit(Commit(rollups, entities, checkpoints, self._examples, changes))
         except (StoreError, Overloaded) as error:
             self.figures["commit_failures"] += 1
-            self.book.give_back(changes)
+            self.book.give_back()
             self.presence.changed.update(entity.key for entity in entities)
             self.parts.objectives.unsaved()
             _log.error("not committed; tried again in ten seconds", why=str(error))
