@@ -127,9 +127,9 @@ class Views(Protocol):
         ...
 
     def registry(self) -> Json:
-        """What is registered: `registries` (`source`, `at` as RFC 3339, `age_s`, `old`) and `services` (`id`, `title` by
-        language, `node`: the id of the node that it is, None for one that never spoke, `sources`, and `zones`: how many
-        are `registered`, `healthy`, `disabled` in each)."""
+        """What is registered: `registries` (`source`, `at` as RFC 3339, `age_s`, `old`) and `services` (`id`, `title`
+        by language, `node`: the id of the node that it is, None for one that never spoke, `sources`, and `zones`: how
+        many are `registered`, `healthy`, `disabled` in each)."""
         ...
 
     def changes(self, services: Collection[str] | None, kinds: Collection[str] | None, from_s: float, to_s: float,
