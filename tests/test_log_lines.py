@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from engine_run import NOW_S, Run
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from app.logs.logs import MOST, PER_SERVICE, Logs
 from collectors.contract import FoundLine, LineQuery, Signal
@@ -74,7 +75,7 @@ def test_the_lines_of_a_pattern_are_searched_by_what_they_have_in_common():
     logs = Logs()
     logs.note("es", [line(n, f"could not reserve order {n} of anna") for n in range(5)])
     pattern = logs.patterns.patterns(None, NOW_S - 60, NOW_S + 60)[0]["id"]
-    shelf = Shelf([line(1, "could not reserve order 8 of anna"), line(2, "nobody could not reserve order at all today")])
+    shelf = Shelf([line(1, "could not reserve order 8 of anna"), line(2, "nobody could not reserve order at all")])
     logs.finders = {"es": shelf}
     assert found(logs, pattern=pattern)[0] == ["could not reserve order 8 of anna"]
     assert (shelf.asked[0].service, shelf.asked[0].text) == (ORDERS, "could not reserve order")
@@ -107,13 +108,7 @@ def test_lines_are_in_their_patterns_once_after_a_restart():
 def test_what_services_send_and_what_is_asked_for_is_listed_together(tmp_path):
     """The engine lists both, newest first, with trace, pattern and stack, and finds their patterns."""
     run = Run(tmp_path)
-    wire = ExportLogsServiceRequest()
-    sent = wire.resource_logs.add()
-    sent.resource.attributes.add(key="service.name").value.string_value = "orders"
-    record = sent.scope_logs.add().log_records.add(severity_number=17, time_unix_nano=run.clock.ns() - 10**9)
-    record.body.string_value = "order 7 lost"
-    run.take(wire.SerializeToString(), Signal.LOGS)
-    run.step()
+    logged(run, "orders", "order 7 lost")
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     run.engine.note_lines("es", [
         replace(line(5, "order 8 lost", trace_id=trace, span_id="00f067aa0ba902b7"), attributes={"stack": "at x"})])
@@ -126,3 +121,44 @@ def test_what_services_send_and_what_is_asked_for_is_listed_together(tmp_path):
     assert {one["pattern"] for one in run.engine.logs(pattern=pattern["id"])} == {pattern["id"]}
     pieces = [*run.engine.find_lines({"from_s": NOW_S - 60, "to_s": NOW_S + 60, "service": ORDERS.id}, lambda: False)]
     assert [one["body"] for piece in pieces for one in piece["lines"]] == ["order 7 lost"]
+
+
+def logged(run: Run, service: str, body: str = "boom") -> None:
+    """A service sends one error line."""
+    wire = ExportLogsServiceRequest()
+    sent = wire.resource_logs.add()
+    sent.resource.attributes.add(key="service.name").value.string_value = service
+    record = sent.scope_logs.add().log_records.add(severity_number=17, time_unix_nano=run.clock.ns() - 10**9)
+    record.body.string_value = body
+    run.take(wire.SerializeToString(), Signal.LOGS)
+    run.step()
+
+
+def test_a_service_that_only_logs_is_on_the_map_and_marked(tmp_path):
+    """It is a node without calls that says why nothing is judged; its log lines are counted, and it goes when it is
+    silent for long."""
+    run = Run(tmp_path)
+    logged(run, "batch")
+    node = run.node("batch")
+    assert (node["logs_only"], node["health"], node["calls"]) == (True, "no_data", 0)
+    assert "Logs only" in node["why"]["en"]
+    assert sum(run.engine.log_counts(node["id"], NOW_S - 600, NOW_S + 60, 60)["levels"]["error"]) == 1
+    run.clock.now_s += 2 * 86400
+    assert "batch" not in [one["name"] for one in run.step().engine.snapshot()["nodes"]]
+
+
+def test_a_service_that_also_sends_spans_is_not_marked(tmp_path):
+    """Its calls decide when it was last heard, and nothing is said of its logs on the map."""
+    run = Run(tmp_path)
+    wire = ExportTraceServiceRequest()
+    spans = wire.resource_spans.add()
+    spans.resource.attributes.add(key="service.name").value.string_value = "orders"
+    end_ns = run.clock.ns() - 10**9
+    spans.scope_spans.add().spans.add(trace_id=b"t" * 16, span_id=b"s" * 8, name="GET /", kind=2,
+                                      start_time_unix_nano=end_ns - 10**6, end_time_unix_nano=end_ns)
+    run.take(wire.SerializeToString())
+    run.settle()
+    heard = run.node("orders")["last_seen"]
+    logged(run, "orders")
+    node = run.node("orders")
+    assert (node["logs_only"], node["calls"], node["last_seen"]) == (False, 1, heard)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from app.engine.asked import Asked
 from app.engine.history import Columns, instances, operations
-from app.engine.log_answers import LogAnswers
 from app.engine.likeness import alike
+from app.engine.log_answers import LogAnswers
 from app.engine.moments import rfc3339
 from app.engine.parts import Parts
 from app.engine.past import HOUR_S, before
@@ -172,10 +172,11 @@ class Answers(LogAnswers, ABC):
     def log_counts(self, service: str | None, from_s: float, to_s: float, step_s: int) -> dict[str, Any]:
         """Log lines by level and window as columns."""
         columns = {level: Columns(from_s, to_s, step_s, self.parts.ladder) for level in LEVELS}
+        ids = self._ids(service)
         start_s = columns[LEVELS[0]].start_s
         for batch, keys in self._log_rollups(start_s, to_s, step_s):
             for level in LEVELS:
-                chosen = np.array([_is_line(key, level, service) for key in keys])
+                chosen = np.array([_is_line(key, level, ids) for key in keys])
                 rows = chosen[batch.series] if len(keys) else np.zeros(len(batch), bool)
                 columns[level].add(batch, rows, rows)
         times = columns["info"].answer(())["times"]
@@ -271,8 +272,8 @@ def _about(members: Members, of: str):  # type: ignore[no-untyped-def]
     return choice
 
 
-def _is_line(key: SeriesKey, level: str, service: str | None) -> bool:
-    return isinstance(key, LogKey) and key.level == level and service in (None, key.service.id)
+def _is_line(key: SeriesKey, level: str, services: Collection[str] | None) -> bool:
+    return isinstance(key, LogKey) and key.level == level and (services is None or key.service.id in services)
 
 
 def _summary(found: Example | ExampleSummary) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from topology.health import State
-from topology.members import CLIENT_SIDE, HIDDEN, LOG, Members, edge_id
+from topology.members import CLIENT_SIDE, HIDDEN, LOG, SERVER_SIDE, Members, edge_id
 from topology.model import Entity, Service
 from topology.rollup import CALLS, RollupBatch
 
@@ -32,8 +33,11 @@ class Presence:
         counted = batch.counts[:, CALLS] > 0
         series, starts = batch.series[counted], batch.starts_s[counted]
         role, owner = members.role[series], members.owner[series]
+        own, logs = (role != CLIENT_SIDE) & (role != HIDDEN), role == LOG
+        if logs.any():  # of a service that calls tell of, its calls decide when it was last heard
+            own[logs] = only_logging(members)[owner[logs]]
         for is_edge in (False, True):
-            chosen = (role == CLIENT_SIDE) if is_edge else (role != CLIENT_SIDE) & (role != HIDDEN) & (role != LOG)
+            chosen = (role == CLIENT_SIDE) if is_edge else own
             for number, first, last in _spans(owner[chosen], starts[chosen]):
                 self._see(_name(members, number, is_edge), first, min(last + batch.window_s, now_s))
                 if is_edge:
@@ -77,6 +81,16 @@ class Presence:
     def restore_states(self, content: bytes) -> None:
         """Takes back what `states_content` gave before a restart."""
         self.states = {key: (State(state), since_s) for key, (state, since_s) in json.loads(content).items()}
+
+
+def only_logging(members: Members) -> npt.NDArray[np.bool_]:
+    """Of every node, by its number, whether nothing but its log lines tells of it."""
+    nodes, role = len(members.nodes), members.role
+    edges = np.isin(role, (CLIENT_SIDE, SERVER_SIDE))
+    logging = np.bincount(members.owner[role == LOG], minlength=nodes) > 0
+    others = np.bincount(members.owner[(role != LOG) & (role != HIDDEN) & ~edges], minlength=nodes) > 0
+    ends = np.bincount(np.array(members.edges, np.int64).ravel(), minlength=nodes) > 0
+    return np.asarray(logging & ~others & ~ends)
 
 
 def _spans(owner: np.ndarray, starts: np.ndarray) -> list[tuple[int, float, float]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from app.catalogue import Title
 from app.changes.naming import Rule as ChangeRule
@@ -14,7 +15,7 @@ from app.engine.impact import impact
 from app.engine.judging import Judging, judge_all, why_of
 from app.engine.moments import rfc3339
 from app.engine.placement import Placement
-from app.engine.presence import Presence, ends_of
+from app.engine.presence import Presence, ends_of, only_logging
 from app.engine.registered import NOTHING, Registered
 from app.house import House
 from topology.health import LOUDNESS, Objective, State
@@ -27,6 +28,10 @@ NOTED_WINDOW_S = 300
 LATE_AFTER_S = 15.0
 OTHERS = Title("Others", "其他")
 USERS = Title("Users", "用户")
+LOGS_ONLY: Mapping[str, str] = {
+    "en": "Logs only: its lines are counted, but no call of it or to it was seen, so no calls are judged.",
+    "zh": "仅有日志：统计了它的日志，但没有看到任何相关调用，因此不对调用作评判。",
+}
 QUIET_FIGURES: Mapping[str, Any] = {
     "calls": 0, "errors": 0, "originated_errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None,
     "p50_ms": None, "p95_ms": None, "p99_ms": None, "self_ms": None, "originated_ratio": None, "sampled": None,
@@ -114,6 +119,7 @@ class Drawing:
         self._registered.lay_over(graph, moment.now_s, moment.live)
         self._describe(graph)
         judge_all(graph, members, judging, self._rules.objective)
+        _mark_logging(graph, members)
         if moment.live and moment.window_s == NOTED_WINDOW_S:
             states = {n: State(data["health"]) for n, data in graph.nodes(data=True)}
             self._presence.note_states(states, moment.now_s)
@@ -192,7 +198,7 @@ class Drawing:
             "complete": moment.partial.isdisjoint(data["sources"]), "first_seen": rfc3339(first_s),
             "last_seen": None if data.get("never") else rfc3339(last_s), "x": at[0], "y": at[1],
             "pinned": self._placement.pinned(node), "feels": felt.feels.get(node), "origin": node in felt.origins,
-            "objective": self._objective,
+            "objective": self._objective, "logs_only": data.get("logs_only", False),
         }
 
     def _edge(self, graph: nx.DiGraph, caller: str, callee: str, felt: Any, moment: Moment) -> dict[str, Any]:
@@ -222,6 +228,16 @@ class Drawing:
                 since = None if since_s is None else rfc3339(since_s)
                 rows.append({"id": node["id"], "health": state, "since": since, "text": node["why"]})
         return sorted(rows, key=lambda row: (-LOUDNESS[row["health"]], row["since"] or "", row["id"]))
+
+
+def _mark_logging(graph: nx.DiGraph, members: Members) -> None:
+    """Marks services of which only log lines are known: without an objective about these, nothing is judged."""
+    for number in np.flatnonzero(only_logging(members)).tolist():
+        data = graph.nodes.get(members.nodes[number].id)
+        if data is not None:
+            data["logs_only"] = True
+            if data["health"] == State.NO_DATA:
+                data["why"] = LOGS_ONLY
 
 
 def _lives(graph: nx.DiGraph, node: str) -> bool:

@@ -116,6 +116,7 @@ const GUILTY = { availability: "errors", latency: "p95" };
 export const guiltyFigure = (n) => (n.slo_kind ? GUILTY[n.slo_kind] : n.error_ratio > 0.01 ? "errors" : "p95");
 
 function ageWords(v, n) {
+  if (n.logs_only && !n.stale) return t("map.logs_only");
   const since = n.last_seen ? (v.scene.atMs - Date.parse(n.last_seen)) / 1000 : null;
   return since > 0 ? t("map.old", duration(since)) : t("state.no_data");
 }

@@ -8,6 +8,7 @@ export function describe(scene, id) {
   const into = scene.edges.filter((e) => e.target === id).length, out = scene.edges.filter((e) => e.source === id).length;
   const parts = [nameOf(n), kindWord(n.kind), stateWord(n.health)];
   if (n.stale) parts.push(t("state.stale"));
+  if (n.logs_only) parts.push(t("map.logs_only"));
   if (n.origin) parts.push(t("map.origin"));
   if (n.feels) parts.push(t("map.feels", nameOf(scene.byId.get(n.feels) ?? { name: n.feels })));
   if (n.members) parts.push(t("map.members", n.members.length));
