@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from collectors.elastic.ceiling import Ceiling
 from collectors.elastic.connection import Connection
-from collectors.elastic.refusals import refusal
+from collectors.elastic.refusals import is_silent, refusal
 from collectors.elastic.transport import OfficialClient, PlainJson, Reply, Transport
 from topology.errors import SourceUnavailable
 
@@ -86,7 +86,10 @@ class Cluster:
         """The reply to a search of `index` (names and patterns, separated by commas); a body with a `pit` names its
         indices itself. Indices that are missing are left out. A reply may be only a part: see refusals.shortfall."""
         target = "/_search" if "pit" in body else f"/{_path(index)}/_search?{_LENIENT}"
-        return self._ask("POST", target, body)
+        reply = self._ask("POST", target, body)
+        if is_silent(reply):
+            raise SourceUnavailable("no shard of the index is available (its health is red)")
+        return reply
 
     def open_point(self, index: str, keep_alive_s: float) -> str:
         """The id of a point in time: pages read by it are of one state. NoSuchIndex when nothing matches."""

@@ -85,6 +85,12 @@ def shortfall(reply: Mapping[str, Any]) -> str:
     return "the search ran out of time and answered in part" if reply.get("timed_out") else ""
 
 
+def is_silent(reply: Mapping[str, Any]) -> bool:
+    """Whether not one shard answered, although the status is 200, as OpenSearch has it of a red index."""
+    shards = reply.get("_shards") or {}
+    return bool(shards.get("total")) and not shards.get("successful", 1)
+
+
 def _failure(failures: Any) -> str:
     for failure in failures:
         told = refusal(200, {"error": failure.get("reason") or {}})
