@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 
@@ -148,10 +149,11 @@ def _otlp(settings: Settings) -> OtlpConfig:
 
 def _receivers(settings: Settings, otlp: OtlpConfig, intakes: Intakes) -> list[Receiver]:
     """The listeners that are on, in the order of the configuration."""
-    zone = next(iter(otlp.zone_attributes), "")
+    zone, kept = next(iter(otlp.zone_attributes), ""), settings.data.directory / "instances"
     make: dict[str, Callable[[Any, str], Receiver]] = {
         "otlp": lambda config, name: OtlpReceiver(config, intakes.own, name),
-        "skywalking_segments": lambda config, name: SegmentReceiver(config, intakes.of(name), name, zone),
+        "skywalking_segments": lambda config, name: SegmentReceiver(
+            config, intakes.of(name), name, zone, kept / f"{quote(name, safe='')}.json"),
     }
     return [make[c.kind](c.config, name) for name, c in settings.collectors.items() if c.enabled and c.kind in make]
 

@@ -23,8 +23,9 @@ COLLECT = "TraceSegmentReportService/collect"
 @contextmanager
 def receiving(intake: Intake, **settings: Any) -> Iterator[SegmentReceiver]:
     """A receiver on free ports, stopped at the end."""
+    kept = settings.pop("kept", None)
     config = Config(**{"grpc": ANYWHERE, "http": ANYWHERE, **settings})
-    receiver = SegmentReceiver(config, intake, zone_attribute="cloud.availability_zone")
+    receiver = SegmentReceiver(config, intake, zone_attribute="cloud.availability_zone", kept=kept)
     receiver.start()
     try:
         yield receiver

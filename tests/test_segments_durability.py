@@ -29,6 +29,12 @@ def sides(rng: random.Random, at_ms: int, failed: bool) -> tuple[dict[str, Any],
     )
 
 
+def reported(running: Running) -> int:
+    """How many instances the product knows the properties of."""
+    (row,) = [row for row in running.get("/api/v1/sources") if row["name"] == "agents"]
+    return int(row["counters"]["instances"])
+
+
 def shown(running: Running) -> dict[str, tuple[int, int]]:
     """Calls and errors of every path over the last hour."""
     edges = running.get("/api/v1/graph", window="1h")["edges"]
@@ -38,7 +44,8 @@ def shown(running: Running) -> dict[str, tuple[int, int]]:
 @pytest.mark.timeout(120)
 def test_no_acknowledged_segment_is_lost_or_counts_twice(tmp_path):
     """Callers sent over gRPC, then those they called over HTTP, then every other call once more; the moment it answers
-    the product is killed. In the end every call is drawn exactly once, none of its sides without the other."""
+    the product is killed. In the end every call is drawn exactly once, none of its sides without the other, and what
+    an instance reported is still known."""
     ports = free_ports(2)
     environ = {f"{COLLECTOR}KIND": "skywalking_segments", f"{COLLECTOR}GRPC": f"127.0.0.1:{ports[0]}",
                f"{COLLECTOR}HTTP": f"127.0.0.1:{ports[1]}", **PATIENT}  # fmt: skip
@@ -50,10 +57,15 @@ def test_no_acknowledged_segment_is_lost_or_counts_twice(tmp_path):
             assert call(agents, COLLECT, messages(callers)) == b""
             running.kill()
         running.start()
+        told = {"service": "web", "serviceInstance": "web-0", "properties": [{"key": "zone", "value": "east"}]}
+        assert post(ports[1], "/v3/management/reportProperties", told).status_code == 200
+        kept = tmp_path / "data" / "instances" / "agents.json"
+        assert soon(lambda: kept.exists() and b"east" in kept.read_bytes())
         assert post(ports[1], "/v3/segments", list(called)).status_code == 200
         running.kill()
         running.start()
         assert post(ports[1], "/v3/segments", [*callers[::2], *called[::2]]).status_code == 200
+        assert reported(running) == 1
         truth = (CALLS, CALLS // 10)
         expected = {EDGE: truth, f"default//user/~user>{WEB}": truth}
         assert soon(lambda: shown(running) == expected, 30), f"{shown(running)} is not {expected}"

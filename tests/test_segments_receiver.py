@@ -14,6 +14,7 @@ import httpx
 import pytest
 import trustme
 from otlp_recording import Recorder
+from running import soon
 from segment_senders import COLLECT, call, channel, collection, messages, post, receiving
 
 from collectors.config import Address, Secret
@@ -68,6 +69,23 @@ def test_zone_and_version_come_from_the_properties_of_the_instance():
         call(made, COLLECT, messages([segment(service="web", serviceInstance="web-0")]))
         assert resource(recorder)["cloud.availability_zone"] == "west"
         assert receiver.status()["counters"]["instances"] == 2
+
+
+def test_zones_outlive_a_restart_and_a_crash(tmp_path):
+    """What instances reported is in a file within seconds, so that the next life knows their zones from the first
+    segment; a damaged file is none."""
+    kept, recorder = tmp_path / "instances" / "agents.json", Recorder()
+    told = {"service": "orders", "serviceInstance": "orders-0", "properties": [{"key": "zone", "value": "east"}]}
+    with receiving(recorder, kept=kept) as receiver:
+        assert post(receiver.http_port, "/v3/management/reportProperties", told).status_code == 200
+        assert soon(lambda: kept.exists() and b"east" in kept.read_bytes())
+        crashed = kept.read_bytes()
+    lives = [(crashed, "east"), (kept.read_bytes(), "east"), (b"[[1,2", None), (b"{}", None), (b"[7]", None)]
+    for content, zone in lives:
+        kept.write_bytes(content)
+        with receiving(recorder, kept=kept) as receiver:
+            assert post(receiver.http_port, "/v3/segment", segment()).status_code == 200
+        assert resource(recorder).get("cloud.availability_zone") == zone
 
 
 def test_lines_of_a_stream_share_who_sent_them():

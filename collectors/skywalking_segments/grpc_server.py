@@ -26,7 +26,7 @@ from topology.errors import ConfigurationError, Fault
 
 STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 PACKAGES = ("skywalking.v3.", "")
-"""Agents before 8.4 call the same services without a package."""
+"""Older agents call the same services without a package (the Compat files of the protocol)."""
 NO_COMMANDS = b""
 """The answer of every method: an empty `Commands`."""
 ASKED = ("ConfigurationDiscoveryService/fetchConfigurations", "ProfileTask/getProfileTaskCommands",

@@ -7,6 +7,10 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import orjson
+
+from topology.errors import MalformedInput
+
 MOST_INSTANCES = 100_000
 MOST_CHARS = 255
 
@@ -26,6 +30,8 @@ class Instances:
         self._zones, self._versions, self._most = tuple(zones), tuple(versions), most
         self._known: OrderedDict[tuple[str, str], Facts] = OrderedDict()
         self._lock = threading.Lock()
+        self.changed = False
+        """Whether something was learnt since `content` was last asked for."""
 
     def __len__(self) -> int:
         return len(self._known)
@@ -33,8 +39,10 @@ class Instances:
     def learn(self, service: str, instance: str, properties: Mapping[str, str]) -> None:
         """Keeps what is asked for of the properties of an instance."""
         key = service, instance
+        told = Facts(_first(properties, self._zones), _first(properties, self._versions))
         with self._lock:
-            self._known[key] = Facts(_first(properties, self._zones), _first(properties, self._versions))
+            self.changed |= self._known.get(key) != told
+            self._known[key] = told
             self._known.move_to_end(key)
             if len(self._known) > self._most:
                 self._known.popitem(last=False)
@@ -50,6 +58,23 @@ class Instances:
         """What an instance said of itself."""
         with self._lock:
             return self._known.get((service, instance), Facts())
+
+    def content(self) -> bytes:
+        """Everything that is remembered, for `restore`."""
+        with self._lock:
+            self.changed = False
+            rows = [(*key, *facts) for key, facts in self._known.items()]
+        return orjson.dumps(rows)
+
+    def restore(self, content: bytes) -> None:
+        """Remembers what was remembered in another life; MalformedInput for what is no such content."""
+        try:
+            rows = [[str(text) for text in row] for row in orjson.loads(content)]
+            known = {(service, instance): Facts(zone, version) for service, instance, zone, version in rows}
+        except (ValueError, TypeError) as error:
+            raise MalformedInput("these are no instances") from error
+        with self._lock:
+            self._known.update(known)
 
 
 def _first(properties: Mapping[str, str], names: Sequence[str]) -> str:

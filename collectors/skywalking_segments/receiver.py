@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -20,6 +21,7 @@ from collectors.skywalking_segments import grpc_server, http_server
 from collectors.skywalking_segments.config import Config
 from collectors.skywalking_segments.delivery import Delivery
 from collectors.skywalking_segments.instances import Instances
+from collectors.skywalking_segments.keeping import keep, recall
 from collectors.skywalking_segments.reception import Reception
 from collectors.skywalking_segments.senders import Senders
 
@@ -30,17 +32,19 @@ GRACE_S = 1.0
 class SegmentReceiver:
     """Receives what SkyWalking agents send and hands it to an intake as OTLP, from `start` to `stop`.
 
-    `zone_attribute` is the resource attribute from which the intake reads zones, "" for none.
+    `zone_attribute` is the resource attribute from which the intake reads zones, "" for none; in the file `kept` it
+    remembers over a restart what instances reported.
     """
 
     def __init__(self, config: Config, intake: Intake, name: str = KIND, zone_attribute: str = "",
-                 clock: Callable[[], float] = time.time) -> None:
+                 kept: Path | None = None, clock: Callable[[], float] = time.time) -> None:
         self.config = config
         self.name = name
         self.traffic = Traffic(clock)
         self.budget = Budget(config.in_flight_bytes, config.retry_after_s)
         self.instances = Instances(config.zone_attributes, config.version_attributes)
         self._intake, self._senders = intake, Senders(self.instances, zone_attribute, config.namespace_from_group)
+        self._kept = kept
         self._thread: threading.Thread | None = None
         self._end: Callable[[], object] = bool
         self._failure = ""
@@ -93,6 +97,10 @@ class SegmentReceiver:
     async def _listen(self, closing: AsyncExitStack) -> None:
         delivery = Delivery(self._intake, self._senders.fill, self.traffic)
         closing.push_async_callback(delivery.close)
+        if self._kept is not None:
+            recall(self.instances, self._kept)
+            keeping = asyncio.create_task(keep(self.instances, self._kept))
+            closing.push_async_callback(_cancel, keeping)
         reception = Reception(self.config, delivery, self.instances, self.traffic, self.budget)
         if self.config.http is not None:
             web = http_server.server(self.config, reception, GRACE_S)
@@ -103,6 +111,11 @@ class SegmentReceiver:
         if self.config.grpc is not None:
             server, self.grpc_port = await grpc_server.listen(self.config, reception)
             closing.push_async_callback(server.stop, GRACE_S)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def _end_web(web: http_server.Server, serving: asyncio.Task[None]) -> None:
