@@ -19,6 +19,8 @@ class SpanCluster(Cluster):
         self.indices.setdefault(index, ({}, []))[1].extend(dict(document) for document in documents)
 
     def _search(self, pattern: str, body: Any) -> Reply:
+        if isinstance(body, dict) and "query" in body:
+            body["query"] = _flat(body["query"])
         slices = body.pop("aggs", None) if isinstance(body, dict) and "@timestamp" in body.get("aggs", ()) else None
         status, reply = super()._search(pattern, body)
         if slices and status == 200 and self._matching(pattern):
@@ -27,6 +29,15 @@ class SpanCluster(Cluster):
             reply["aggregations"] = {name: _histogram(told["date_histogram"]["field"], held)
                                      for name, told in slices.items()}
         return status, reply
+
+
+def _flat(query: Any) -> Any:
+    """A query without what is asked of nested documents, which none of the tests' has."""
+    if isinstance(query, list):
+        return [_flat(part) for part in query]
+    if isinstance(query, dict):
+        return {"match_none": {}} if "nested" in query else {name: _flat(part) for name, part in query.items()}
+    return query
 
 
 def _histogram(name: str, documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

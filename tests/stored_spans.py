@@ -107,7 +107,7 @@ def none_document(sender: Mapping[str, Any], span: Any) -> dict[str, Any]:
     """The same in the mode none, with dots taken apart."""
     links = [{"traceID": link.trace_id.hex(), "spanID": link.span_id.hex()} for link in span.links]
     return {
-        "@timestamp": _iso(span.start_time_unix_nano), "EndTimestamp": _iso(span.end_time_unix_nano),
+        "@timestamp": iso(span.start_time_unix_nano), "EndTimestamp": iso(span.end_time_unix_nano),
         "TraceId": span.trace_id.hex(), "SpanId": span.span_id.hex(), "ParentSpanId": span.parent_span_id.hex(),
         "Name": span.name, "Kind": f"SPAN_KIND_{KINDS[span.kind].upper() or 'UNSPECIFIED'}",
         "TraceStatus": span.status.code, "TraceStatusDescription": span.status.message, "Link": json.dumps(links),
@@ -116,7 +116,8 @@ def none_document(sender: Mapping[str, Any], span: Any) -> dict[str, Any]:
     }
 
 
-def _iso(time_ns: int) -> str:
+def iso(time_ns: int) -> str:
+    """A time in ISO 8601 with all its digits."""
     return f"{datetime.fromtimestamp(time_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{time_ns % 10**9:09d}Z"
 
 

@@ -59,14 +59,16 @@ class Reading:
     """The documents of a stretch of time, page by page; the next page is fetched while one is worked on.
 
     A stretch is over when it is read, so documents come in the order that is quickest. A point in time that expires is
-    opened again and read from its start: what was read before is known to whoever counts spans. `lacks` says why
-    documents may be missing, "" while none are known to be.
+    opened again and read from its start: what was read before is known to whoever counts spans. Whoever works on pages
+    may change `size`, up to `most`, which falls where replies were too large. `lacks` says why documents may be
+    missing, "" while none are known to be.
     """
 
     cluster: Cluster
     index: str
     query: Mapping[str, Any]
     size: int
+    most: int
     lacks: str = ""
     _point: str = ""
     _sort: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
@@ -116,7 +118,7 @@ class Reading:
         except ReplyTooLarge:
             if size == 1:
                 raise
-            self.size = max(1, size // 4)
+            self.size = self.most = max(1, size // 4)
             return self._page(after)
         self._point = str(reply.get("pit_id") or self._point)
         self.lacks = shortfall(reply) or self.lacks

@@ -45,23 +45,16 @@ class StoredSpans:
 
     def _spans(self, changed: Sequence[int], found: Counts, missing: Missing) -> Iterator[bytes]:
         for from_s, to_s in stretches(changed):
-            reading = Reading(self._cluster, self._index, between(from_s, to_s), self._size)
+            reading = Reading(self._cluster, self._index, between(from_s, to_s), self._size, self._config.page_size)
             for page in reading.pages():
                 content = self._request(page).content()
-                self._size = reading.size = self._fitting(reading.size, len(content))
+                self._size = reading.size = _fitting(reading.size, reading.most, len(content))
                 if content:
                     yield content
             if reading.lacks:
                 missing.between(from_s * MICROS, to_s * MICROS, reading.lacks)
             else:
                 self._remember({start: found[start] for start in changed if from_s <= start < to_s})
-
-    def _fitting(self, size: int, written: int) -> int:
-        """How many documents the page after next asks for, by how long this one became as OTLP: as JSON it had about
-        three times as many bytes, and four times those when it was decoded."""
-        if written > PAGE_BYTES:
-            return max(size // 2, 1)
-        return min(2 * size, self._config.page_size) if 2 * written < PAGE_BYTES else size
 
     def _remember(self, read: Counts) -> None:
         self._as_read |= read
@@ -116,6 +109,14 @@ class StoredSpans:
     def close(self) -> None:
         """Ends the use of the cluster."""
         self._cluster.close()
+
+
+def _fitting(size: int, most: int, written: int) -> int:
+    """How many documents the page after next asks for, by how long this one became as OTLP: as JSON it had about three
+    times as many bytes, and four times those when it was decoded."""
+    if written > PAGE_BYTES:
+        return max(size // 2, 1)
+    return min(2 * size, most) if 2 * written < PAGE_BYTES else min(size, most)
 
 
 def build(config: Config, name: str, context: Context) -> StoredSpans:
