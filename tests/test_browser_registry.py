@@ -32,6 +32,7 @@ def registered() -> list[Registered]:
         Registered("orders", "10.0.0.3", metadata={"zone": "west"}, enabled=False),
         Registered("stock", "10.0.0.4", metadata={"pod": "stock-1", "zone": "east"}),
         Registered("ledger", "10.0.0.5", metadata={"zone": HOSTILE_VALUE}),
+        Registered("Mailer_Service", "10.0.0.6"),
     ]
 
 
@@ -150,6 +151,19 @@ def test_a_registered_service_that_nobody_heard_is_on_the_sources_page(visitor: 
     expect(line).to_contain_text("registry")
     assert page.locator("table.registered [onload]").count() == 0
     assert node(drawn(visitor.open("/")), "ledger") == {}
+
+
+@pytest.mark.parametrize(
+    ("language", "reason"),
+    [("en", "the names differ only in words such as service or app"), ("zh", "名称只差 service、app 之类的词")],
+)
+def test_services_that_look_the_same_are_suggested_with_a_rule(visitor: Visitor, language: str, reason: str) -> None:
+    """The reason in words, and the rule as text that can be copied into the catalogue."""
+    page = visitor.open(f"/sources?lang={language}")
+    (said,) = page.locator(".alike li").all()
+    expect(said).to_contain_text(reason)
+    rule = '- {match: "Mailer_Service", namespace: "", into: "mailer"}'
+    expect(said.locator("pre")).to_have_text(rule)
 
 
 def test_a_registry_that_is_away_grows_old_and_is_said_so(visitor: Visitor, shop: tuple[Running, FakeNacos]) -> None:
