@@ -63,6 +63,7 @@ class NodeFacts:
     example: Json | None
     lines: list[Json]
     patterns: list[Json]
+    logged: tuple[int, int]
     slos: list[Json]
     changes: list[Json]
     since_s: float | None
@@ -97,11 +98,12 @@ def node_facts(views: Views, asked: Asked, now_s: float) -> NodeFacts | None:
     from_s = end_s - CHART_S[asked.window_s][0]
     lines = views.logs(asked.id, from_s=from_s, to_s=end_s, limit=LINES)
     patterns = views.log_patterns(asked.id, from_s, end_s, PATTERNS)
+    logged = _logged(views.log_counts(asked.id, from_s, end_s, CHART_S[asked.window_s][1]))
     since_s = _since_s(snapshot, asked.id)
     return NodeFacts(
         node, {one["id"]: one for one in snapshot["nodes"]}, {one["id"]: one for one in snapshot.get("groups", [])},
-        trend, traces, views.trace(chosen["trace_id"]) if chosen else None, lines, patterns, _slos(views, asked),
-        change_words.known(views, node, since_s, end_s), since_s, end_s,
+        trend, traces, views.trace(chosen["trace_id"]) if chosen else None, lines, patterns, logged,
+        _slos(views, asked), change_words.known(views, node, since_s, end_s), since_s, end_s,
     )  # fmt: skip
 
 
@@ -113,6 +115,12 @@ def path_facts(views: Views, asked: Asked, now_s: float) -> PathFacts | None:
         return None
     around = {one["id"]: one for one in snapshot["nodes"]}
     return PathFacts(edge, around, _trend(views, asked, edge, now_s), _slos(views, asked))
+
+
+def _logged(counts: Json) -> tuple[int, int]:
+    """Error lines, and all lines."""
+    lines = {level: sum(n or 0 for n in column) for level, column in counts["levels"].items()}
+    return int(lines.get("error", 0) + lines.get("fatal", 0)), int(sum(lines.values()))
 
 
 def _since_s(snapshot: Json, node_id: str) -> float | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 from dash import html
 
 from app.views import Json
+from app.web.facts import NodeFacts
 from app.web.sections import section
 from app.web.wording import Wording
 
@@ -15,15 +15,19 @@ MOST_PATTERNS = 8
 LOUD = {"error": "error", "fatal": "error", "warn": "warn"}
 
 
-def logs(patterns: Sequence[Json], lines: Sequence[Json], service: str, base: str, w: Wording) -> html.Section | None:
-    """The patterns of a service's error lines, new ones first, and its newest error lines."""
+def logs(known: NodeFacts, base: str, w: Wording) -> html.Section | None:
+    """How many lines of a service are errors, the patterns of these, new ones first, and the newest of them."""
+    patterns, lines, (errors, total) = known.patterns, known.lines, known.logged
     new = sum(1 for one in patterns if one["is_new"])
     note = [w("panel.logs.new", new)] if new else []
-    everything = html.A(w("panel.logs.all"), href=f"{base}logs?{urlencode({'service': service})}", className="go")
+    note += [w("panel.logs.rate", f"{errors:,}", f"{total:,}")] if total else []
+    asked = urlencode({"service": known.node["id"]})
+    everything = html.A(w("panel.logs.all"), href=f"{base}logs?{asked}", className="go")
+    nothing = html.P(w("logs.patterns.none"), className="quiet") if total and not (patterns or lines) else None
     listed = html.Ul([_pattern(one, base, w) for one in patterns[:MOST_PATTERNS]], className="log-patterns")
     newest = html.Ul([_line(line, base, w) for line in lines], className="log")
     title = w("panel.logs.patterns") if patterns else w("panel.logs")
-    found = section(title, " · ".join(note), listed if patterns else None, newest if lines else None)
+    found = section(title, " · ".join(note), listed if patterns else None, newest if lines else None, nothing)
     if found is not None:
         found.children[0].children.append(everything)
     return found

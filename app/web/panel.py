@@ -68,7 +68,7 @@ class Panel:
             sections.neighbours("target", node["callees"], known.around, _time, w),
             sections.operations(node["operations"], w),
             sections.examples(node, known.traces, known.example, known.around, self._base, w),
-            log_sections.logs(known.patterns, known.lines, node["id"], self._base, w),
+            log_sections.logs(known, self._base, w),
             self._changes(known) if known.since_s is None else None,
             registered.instances(node, w),
             sections.provenance(node, w),
