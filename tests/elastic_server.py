@@ -33,6 +33,7 @@ class Server:
     port: int
     settings: tuple[str, ...]
     pid: int = 0
+    login: tuple[str, str] | None = None
 
     @property
     def url(self) -> str:
@@ -54,16 +55,16 @@ class Server:
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """A request that has to succeed; its decoded answer."""
-        answer = httpx.request(method, f"{self.url}{path}", json=body, timeout=60, **more)
+        answer = httpx.request(method, f"{self.url}{path}", json=body, timeout=60, auth=self.login, **more)
         assert answer.status_code < 300, f"{method} {path}: {answer.text[:500]}"
         return answer.json()
 
     def fill(self, index: str, mappings: Mapping[str, Any], documents: Iterable[Mapping[str, Any]]) -> None:
         """Makes an index anew with these documents, which can be searched at once."""
-        httpx.delete(f"{self.url}/{index}", timeout=60)
+        httpx.delete(f"{self.url}/{index}", timeout=60, auth=self.login)
         self.ask("PUT", f"/{index}", {"mappings": mappings, "settings": {"number_of_replicas": 0}})
         rows = [f'{{"index":{{"_index":"{index}"}}}}\n{json.dumps(document)}\n' for document in documents]
-        answer = httpx.post(f"{self.url}/_bulk?refresh=true", content="".join(rows), timeout=60,
+        answer = httpx.post(f"{self.url}/_bulk?refresh=true", content="".join(rows), timeout=60, auth=self.login,
                             headers={"content-type": "application/x-ndjson"})
         assert not answer.json()["errors"], answer.text[:500]
 
