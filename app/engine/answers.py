@@ -23,9 +23,10 @@ from app.engine.registered import Registered
 from app.examples import rows_of
 from app.intake import OTLP
 from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, LOG, PART, ROOT_WORK, SERVER_SIDE, WORK, Members
-from topology.model import LogKey, SeriesKey, Service
+from topology.model import GaugeKey, LogKey, SeriesKey, Service
 from topology.ring import Ring, Totals
 from topology.rollup import CALLS, RollupBatch
+from topology.standing import Speaking
 from topology.store.contract import Example, ExampleQuery, ExampleSummary
 
 Part = tuple[RollupBatch, Sequence[SeriesKey]]
@@ -79,14 +80,16 @@ class Answers(LogAnswers, ABC):
                 totals, keys, window_s = past.totals, list(past.keys), past.length_s
                 members = self._new_members()
                 members.extend(keys)
-            rows = _series_of(members, node_id, len(totals.counts), (WORK, ROOT_WORK, INSTANCE, PART))
+            rows = _series_of(members, node_id, len(totals.counts), (WORK, ROOT_WORK, INSTANCE, PART, GAUGE))
             rows = rows[totals.counts[rows, CALLS] > 0]
             roles = members.role[rows]
             work = _listed(rows, roles, keys)
             args = (keys, totals, self.parts.ladder, window_s)
             found = {**node, "callers": callers, "callees": callees, "operations": operations(work.tolist(), *args),
                      "instances": instances(rows[roles == INSTANCE].tolist(), *args)}
-            return self.registered.tell(found, self.parts.clock(), over_s is None)
+            gauges = [keys[row] for row in rows[roles == GAUGE].tolist()]
+            heard = [Speaking(key.instance, key.zone) for key in gauges if isinstance(key, GaugeKey)]
+            return self.registered.tell(found, heard, self.parts.clock(), over_s is None)
 
     def alike(self) -> list[dict[str, Any]]:
         """Services that look the same under different names; see `app.views.Views`."""
