@@ -11,7 +11,7 @@ from typing import Any
 from app.house import House
 from topology.alike import Known, Pair, suggestions
 from topology.members import Members
-from topology.model import EdgeKey, InstanceKey, Kind, OperationKey, SeriesKey, Service
+from topology.model import EdgeKey, InstanceKey, Kind, SeriesKey, Service
 from topology.registry import Instance
 from topology.speaking import endpoints
 
@@ -31,7 +31,7 @@ class _Gathered:
         """Learns from one series who knows a service, where it is and whom it calls."""
         if isinstance(key, EdgeKey):
             self._path(key, members.display(key.caller), members.display(key.callee))
-        elif isinstance(key, OperationKey | InstanceKey):
+        else:
             shown = members.display(key.service)
             if shown is not None:
                 self.sources[shown].add(key.source)

@@ -68,17 +68,17 @@ class Registered:
         """The registered services that are to be drawn and that no node of a graph is."""
         return [*self._place(graph).unseen] if self.registries.show_silent else []
 
-    def tell(self, found: Json, now_s: float, live: bool) -> Json:
+    def tell(self, found: Json, heard: Sequence[Speaking], now_s: float, live: bool) -> Json:
         """A node's details with `registered` beside every instance, `registered_only` and the age of what is known; of
-        another moment than now nothing is known."""
+        another moment than now nothing is known. `heard` speak, too, without answering calls."""
         instances = self._live.of_node.get(found["id"], ()) if live else ()
         if not instances:
             return {**found, "instances": [{**row, **_UNTOLD} for row in found["instances"]], "registered_only": [],
                     "registry": []}
-        speaking = tuple(Speaking(row["instance"], row["zone"]) for row in found["instances"])
-        told = compared(instances, speaking, _observed(found))
+        speaking = [Speaking(row["instance"], row["zone"]) for row in found["instances"]]
+        told = compared(instances, speaking + [one for one in heard if one not in speaking], _observed(found))
         rows = [{**row, "zone": zone, **_told_of(match, instances)} for row, zone, match
-                in zip(found["instances"], told.zones_of_speaking, told.matches, strict=True)]
+                in zip(found["instances"], told.zones_of_speaking, told.matches, strict=False)]
         rest = [_row(one, standing) for one, standing in zip(instances, told.standings, strict=True)
                 if standing is not Standing.SPEAKS]
         return {**found, "instances": rows, "registered_only": rest,
@@ -120,7 +120,7 @@ class Registered:
 
     def _placed_anew(self, key: tuple[int, int, frozenset[str]], facts: Facts, graph: nx.DiGraph) -> _Placed:
         """A registered service is the node of the same name, or else the only service of that name and environment,
-        whatever its namespace."""
+        whatever its namespace. What several registries have at the same host and port is one instance."""
         named: dict[tuple[str, str], list[str]] = {}
         for node, data in graph.nodes(data=True):
             if data["service"].kind is Kind.SERVICE:
@@ -136,7 +136,8 @@ class Registered:
                 of_node[same[0]] = of_node.get(same[0], ()) + instances
             else:
                 unseen[shown] = unseen.get(shown, ()) + instances
-        return _Placed(key, of_node, unseen)
+        return _Placed(key, {node: _once(told) for node, told in of_node.items()},
+                       {service: _once(told) for service, told in unseen.items()})
 
     def _compare(self, node: str, instances: tuple[Instance, ...], data: Mapping[str, Any]) -> Comparison:
         said, calls = data.get("speaking", ()), _observed(data)
@@ -159,6 +160,10 @@ class Registered:
         known = {zone for zone in told.zones_of_speaking if zone}
         if known - set(data["zones"]):
             data["zones"] = sorted(known | set(data["zones"]))
+
+
+def _once(instances: Sequence[Instance]) -> tuple[Instance, ...]:
+    return tuple({(one.host, one.port): one for one in reversed(instances)}.values())[::-1]
 
 
 def _observed(data: Mapping[str, Any]) -> float:
