@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from engine_run import Run
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from traffic import SECOND, add, request, spans_of
 
 from app.registry import CHECKPOINT, Registries
+from collectors.contract import Signal
 from topology.model import Service
 from topology.registry import Instance
 
@@ -92,6 +95,30 @@ def test_details_say_of_every_instance_whether_it_is_registered_and_how_that_is_
     rest = {row["host"]: (row["zone"], row["standing"]) for row in found["registered_only"]}
     assert rest == {"10.0.0.2": ("a", "unknown"), "10.0.0.3": ("b", "unknown"), "10.0.0.4": ("b", "disabled")}
     assert [(one["source"], one["old"]) for one in found["registry"]] == [("nacos", False)]
+
+
+def test_an_instance_that_tells_its_saturation_only_is_heard(tmp_path):
+    """It answers no calls, but it speaks: on the map and in the details it is not among those nobody hears."""
+    run = Run(tmp_path)
+    speak(run, "10.0.0.1:8080")
+    sent = ExportMetricsServiceRequest()
+    block = sent.resource_metrics.add()
+    for key, value in (("service.name", "orders"), ("service.instance.id", "10.0.0.2:8080")):
+        block.resource.attributes.add(key=key).value.string_value = value
+    metric = block.scope_metrics.add().metrics.add(name="process.cpu.utilization")
+    metric.gauge.data_points.add(time_unix_nano=run.clock.ns() - SECOND, as_double=0.25)
+    run.take(sent.SerializeToString(), Signal.METRICS)
+    run.settle(20).engine.parts.registry.take("nacos", REGISTERED[:3], run.clock())
+    assert run.step().node("orders")["registration"]["silent"] == 1
+    assert [row["host"] for row in run.engine.service(NODE, 3600)["registered_only"]] == ["10.0.0.3"]
+
+
+def test_what_two_registries_have_at_one_address_is_one_instance(run):
+    """Two clusters that copy from each other tell of the same instances: they count once."""
+    copied = [replace(one, source="nacos-2", zone="z") for one in REGISTERED]
+    run.engine.parts.registry.take("nacos-2", [*copied, replace(copied[0], host="10.0.0.8")], run.clock())
+    zones = run.step().node("orders")["registered"]
+    assert {zone: count["registered"] for zone, count in zones.items()} == {"": 0, "a": 2, "b": 2, "z": 1}
 
 
 def test_facts_grow_old_and_say_so(run):
