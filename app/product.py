@@ -39,6 +39,7 @@ from collectors.otlp.config import Config as OtlpConfig
 from collectors.otlp.receiver import OtlpReceiver
 from collectors.otlp.resources import Identify, identify
 from collectors.skywalking_segments.receiver import SegmentReceiver
+from collectors.skywalking_segments.surroundings import Surroundings
 from topology.errors import StoreError
 from topology.health import Objective
 from topology.histogram import Ladder, ladder
@@ -113,9 +114,9 @@ def assemble(settings: Settings, closing: ExitStack, configuration: CatalogueFil
     otlp = _otlp(settings)
     intakes, engine_parts = _intake(settings, otlp, journal, store, house, definitions)
     closing.callback(intakes.close)
-    receivers = _receivers(settings, otlp, intakes)
     engine_parts.sources = lambda: _sources(receivers, house, definitions, settings, engine_parts.objectives.failure)
     engine = Engine(engine_parts, _rules(settings))
+    receivers = _receivers(settings, otlp, intakes, engine)
     asked = sources(settings, Receivers(engine, intakes), engine_parts.mask, engine_parts.ladder)
     receivers += asked
     searches = Searches({source.name: source.puller for source in asked})
@@ -147,15 +148,20 @@ def _otlp(settings: Settings) -> OtlpConfig:
     return configs[0] if configs else OtlpConfig()
 
 
-def _receivers(settings: Settings, otlp: OtlpConfig, intakes: Intakes) -> list[Receiver]:
+def _receivers(settings: Settings, otlp: OtlpConfig, intakes: Intakes, engine: Engine) -> list[Receiver]:
     """The listeners that are on, in the order of the configuration."""
-    zone, kept = next(iter(otlp.zone_attributes), ""), settings.data.directory / "instances"
     make: dict[str, Callable[[Any, str], Receiver]] = {
         "otlp": lambda config, name: OtlpReceiver(config, intakes.own, name),
         "skywalking_segments": lambda config, name: SegmentReceiver(
-            config, intakes.of(name), name, zone, kept / f"{quote(name, safe='')}.json"),
+            config, intakes.of(name), name, _surroundings(settings, otlp, engine, name)),
     }
     return [make[c.kind](c.config, name) for name, c in settings.collectors.items() if c.enabled and c.kind in make]
+
+
+def _surroundings(settings: Settings, otlp: OtlpConfig, engine: Engine, name: str) -> Surroundings:
+    kept = settings.data.directory / "instances" / f"{quote(name, safe='')}.json"
+    zone = next(iter(otlp.zone_attributes), "")
+    return Surroundings(zone, settings.environment, kept, engine.note_changes, engine.parts.mask)
 
 
 def _intake(settings: Settings, otlp: OtlpConfig, journal: Journal, store: DuckDBStore,

@@ -15,6 +15,7 @@ from collectors.contract import Intake
 from collectors.skywalking_segments.config import Config
 from collectors.skywalking_segments.protocol.skywalking_pb2 import SegmentCollection, SegmentObject
 from collectors.skywalking_segments.receiver import SegmentReceiver
+from collectors.skywalking_segments.surroundings import Surroundings
 
 ANYWHERE = Address("127.0.0.1", 0)
 COLLECT = "TraceSegmentReportService/collect"
@@ -23,9 +24,9 @@ COLLECT = "TraceSegmentReportService/collect"
 @contextmanager
 def receiving(intake: Intake, **settings: Any) -> Iterator[SegmentReceiver]:
     """A receiver on free ports, stopped at the end."""
-    kept = settings.pop("kept", None)
+    around = Surroundings(**{"zone_attribute": "cloud.availability_zone", **settings.pop("around", {})})
     config = Config(**{"grpc": ANYWHERE, "http": ANYWHERE, **settings})
-    receiver = SegmentReceiver(config, intake, zone_attribute="cloud.availability_zone", kept=kept)
+    receiver = SegmentReceiver(config, intake, around=around)
     receiver.start()
     try:
         yield receiver

@@ -12,6 +12,8 @@ from segment_senders import COLLECT, call, channel, messages, post
 from test_durability import PATIENT
 from traffic import EDGE, ORDERS, WEB
 
+from collectors.skywalking_segments.protocol.skywalking_pb2 import Event
+
 COLLECTOR = "SYNOPTIC__COLLECTORS__AGENTS__"
 CALLS = 100
 
@@ -45,7 +47,7 @@ def shown(running: Running) -> dict[str, tuple[int, int]]:
 def test_no_acknowledged_segment_is_lost_or_counts_twice(tmp_path):
     """Callers sent over gRPC, then those they called over HTTP, then every other call once more; the moment it answers
     the product is killed. In the end every call is drawn exactly once, none of its sides without the other, and what
-    an instance reported is still known."""
+    an instance reported is still known; an event is a change."""
     ports = free_ports(2)
     environ = {f"{COLLECTOR}KIND": "skywalking_segments", f"{COLLECTOR}GRPC": f"127.0.0.1:{ports[0]}",
                f"{COLLECTOR}HTTP": f"127.0.0.1:{ports[1]}", **PATIENT}  # fmt: skip
@@ -66,6 +68,11 @@ def test_no_acknowledged_segment_is_lost_or_counts_twice(tmp_path):
         running.start()
         assert post(ports[1], "/v3/segments", [*callers[::2], *called[::2]]).status_code == 200
         assert reported(running) == 1
+        event = Event(uuid="u", name="Deploy", source={"service": "web"}, startTime=now_ms).SerializeToString()
+        with channel(ports[0]) as agents:
+            assert call(agents, "EventService/collect", [event]) == b""
+        noted = soon(lambda: running.get("/api/v1/changes"))
+        assert [(one["title"], one["service"], one["kind"]) for one in noted] == [("Deploy", WEB, "deployment")]
         truth = (CALLS, CALLS // 10)
         expected = {EDGE: truth, f"default//user/~user>{WEB}": truth}
         assert soon(lambda: shown(running) == expected, 30), f"{shown(running)} is not {expected}"

@@ -13,6 +13,7 @@ import grpc
 import httpx
 import pytest
 import trustme
+from google.protobuf.json_format import ParseDict
 from otlp_recording import Recorder
 from running import soon
 from segment_senders import COLLECT, call, channel, collection, messages, post, receiving
@@ -21,10 +22,18 @@ from collectors.config import Address, Secret
 from collectors.contract import Signal
 from collectors.receiving.tls import Tls
 from collectors.skywalking_segments.config import Config
+from collectors.skywalking_segments.events import change
 from collectors.skywalking_segments.grpc_server import ASKED, LEFT_OUT
-from collectors.skywalking_segments.protocol.skywalking_pb2 import InstanceProperties, KeyStringValuePair, LogData
+from collectors.skywalking_segments.protocol.skywalking_pb2 import (
+    Event,
+    InstanceProperties,
+    KeyStringValuePair,
+    LogData,
+)
 from collectors.skywalking_segments.receiver import SegmentReceiver
+from topology.changes import Change, ChangeKind, Outcome
 from topology.errors import ConfigurationError, Overloaded, StoreFull
+from topology.model import Service
 
 
 def segment(name: str = "GET:/", **fields: Any) -> dict[str, Any]:
@@ -76,14 +85,14 @@ def test_zones_outlive_a_restart_and_a_crash(tmp_path):
     segment; a damaged file is none."""
     kept, recorder = tmp_path / "instances" / "agents.json", Recorder()
     told = {"service": "orders", "serviceInstance": "orders-0", "properties": [{"key": "zone", "value": "east"}]}
-    with receiving(recorder, kept=kept) as receiver:
+    with receiving(recorder, around={"kept": kept}) as receiver:
         assert post(receiver.http_port, "/v3/management/reportProperties", told).status_code == 200
         assert soon(lambda: kept.exists() and b"east" in kept.read_bytes())
         crashed = kept.read_bytes()
     lives = [(crashed, "east"), (kept.read_bytes(), "east"), (b"[[1,2", None), (b"{}", None), (b"[7]", None)]
     for content, zone in lives:
         kept.write_bytes(content)
-        with receiving(recorder, kept=kept) as receiver:
+        with receiving(recorder, around={"kept": kept}) as receiver:
             assert post(receiver.http_port, "/v3/segment", segment()).status_code == 200
         assert resource(recorder).get("cloud.availability_zone") == zone
 
@@ -105,9 +114,49 @@ def test_lines_of_a_stream_share_who_sent_them():
         ("first", "ERROR"), ("{}", "")]
 
 
+def event(**fields: Any) -> Event:
+    """A deployment of orders."""
+    plain = {"uuid": "u1", "name": "Deploy", "source": {"service": "shop::orders"}, "startTime": 5000, "endTime": 7000}
+    return ParseDict({**plain, **fields}, Event())
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"message": "of secret", "parameters": {"version": "7"}},
+         Change("agents:u1", 5.0, ChangeKind.DEPLOYMENT, "Deploy: of ***", "agents", Service("prod", "shop", "orders"),
+                version="7", outcome=Outcome.SUCCEEDED, ended_s=7.0)),
+        ({"name": "Shutdown", "type": "Error", "source": {"service": "web"}, "endTime": 0},
+         Change("agents:u1", 5.0, ChangeKind.RESTART, "Shutdown", "agents", Service("prod", "", "web"),
+                outcome=Outcome.FAILED)),
+        ({"name": "ConfigChange", "source": {}, "endTime": 0},
+         Change("agents:u1", 5.0, ChangeKind.CONFIGURATION, "ConfigChange", "agents")),
+        ({"name": "ScalingReplicaSet", "source": {}, "endTime": 0},
+         Change("agents:u1", 5.0, ChangeKind.SCALING, "ScalingReplicaSet", "agents")),
+        ({"name": "Pulled"}, None), ({"uuid": ""}, None), ({"startTime": 0}, None),
+    ],
+)  # fmt: skip
+def test_events_are_changes(fields, expected):
+    """An event that tells of a change is one, masked, with its service, version and outcome; others are left out."""
+    found = change(event(**fields), "agents", "prod", Config(), lambda text: text.replace("secret", "***"))
+    assert found == expected
+
+
+def test_events_of_a_stream_are_noted():
+    """Events that tell of changes are handed on in their order, others are counted."""
+    noted: list[Change] = []
+    with receiving(Recorder(), around={"note": noted.extend}) as receiver, channel(receiver.grpc_port) as made:
+        names = ("Start", "Pulled", "rollback")
+        sent = [event(name=name, uuid=name).SerializeToString() for name in names]
+        assert call(made, "EventService/collect", sent) == b""
+        counted = receiver.status()["counters"]
+    assert [one.title for one in noted] == ["Start", "rollback"]
+    assert (counted["events_requests"], counted["left_out"]) == (2, 1)
+
+
 @pytest.mark.parametrize("package", ["skywalking.v3.", ""])
 def test_whatever_else_agents_call_is_answered(package):
-    """Queries get no commands, metrics, events and profiles are read to their end and counted; older agents name no
+    """Queries get no commands, metrics and profiles are read to their end and counted; older agents name no
     package."""
     recorder = Recorder()
     with receiving(recorder) as receiver, channel(receiver.grpc_port) as made:

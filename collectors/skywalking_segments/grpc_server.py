@@ -20,7 +20,7 @@ from collectors.receiving.refusal import Refusal
 from collectors.skywalking_segments import reading
 from collectors.skywalking_segments.config import Config
 from collectors.skywalking_segments.delivery import Read
-from collectors.skywalking_segments.protocol.skywalking_pb2 import InstancePingPkg, InstanceProperties
+from collectors.skywalking_segments.protocol.skywalking_pb2 import Event, InstancePingPkg, InstanceProperties
 from collectors.skywalking_segments.reception import UNAUTHENTICATED, Reception
 from topology.errors import ConfigurationError, Fault
 
@@ -34,7 +34,7 @@ ASKED = ("ConfigurationDiscoveryService/fetchConfigurations", "ProfileTask/getPr
 """What agents ask for: there is nothing to be told."""
 LEFT_OUT = (
     "JVMMetricReportService/collect", "CLRMetricReportService/collect", "MeterReportService/collect",
-    "MeterReportService/collectBatch", "EventService/collect", "SpanAttachedEventReportService/collect",
+    "MeterReportService/collectBatch", "SpanAttachedEventReportService/collect",
     "ProfileTask/collectSnapshot",
 )  # fmt: skip
 """What agents send and nobody keeps: it is read to its end, so that they go on."""
@@ -76,6 +76,7 @@ class Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic for
         yield "LogReportService/collect", partial(self._collect, Signal.LOGS, lambda: reading.LogStream().line)
         yield "ManagementService/reportInstanceProperties", self._learn
         yield "ManagementService/keepAlive", self._keep
+        yield "EventService/collect", self._note
         yield from ((method, self._skip) for method in ASKED)
         yield from ((method, self._leave_out) for method in LEFT_OUT)
 
@@ -111,6 +112,10 @@ class Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic for
     async def _keep(self, messages: AsyncIterator[bytes]) -> None:
         async for body in messages:
             self._reception.keep(reading.from_protobuf(InstancePingPkg, body))
+
+    async def _note(self, messages: AsyncIterator[bytes]) -> None:
+        async for body in messages:
+            await asyncio.to_thread(self._reception.note, reading.from_protobuf(Event, body))
 
     async def _skip(self, messages: AsyncIterator[bytes]) -> None:
         async for _ in messages:

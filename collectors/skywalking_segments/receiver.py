@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -20,31 +19,30 @@ from collectors.receiving.traffic import Traffic
 from collectors.skywalking_segments import grpc_server, http_server
 from collectors.skywalking_segments.config import Config
 from collectors.skywalking_segments.delivery import Delivery
+from collectors.skywalking_segments.events import change
 from collectors.skywalking_segments.instances import Instances
 from collectors.skywalking_segments.keeping import keep, recall
+from collectors.skywalking_segments.protocol.skywalking_pb2 import Event
 from collectors.skywalking_segments.reception import Reception
 from collectors.skywalking_segments.senders import Senders
+from collectors.skywalking_segments.surroundings import Surroundings
 
 KIND = "skywalking_segments"
 GRACE_S = 1.0
 
 
 class SegmentReceiver:
-    """Receives what SkyWalking agents send and hands it to an intake as OTLP, from `start` to `stop`.
+    """Receives what SkyWalking agents send and hands it to an intake as OTLP, from `start` to `stop`."""
 
-    `zone_attribute` is the resource attribute from which the intake reads zones, "" for none; in the file `kept` it
-    remembers over a restart what instances reported.
-    """
-
-    def __init__(self, config: Config, intake: Intake, name: str = KIND, zone_attribute: str = "",
-                 kept: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: Config, intake: Intake, name: str = KIND, around: Surroundings | None = None,
+                 clock: Callable[[], float] = time.time) -> None:
         self.config = config
         self.name = name
         self.traffic = Traffic(clock)
         self.budget = Budget(config.in_flight_bytes, config.retry_after_s)
         self.instances = Instances(config.zone_attributes, config.version_attributes)
-        self._intake, self._senders = intake, Senders(self.instances, zone_attribute, config.namespace_from_group)
-        self._kept = kept
+        self._intake, self._around = intake, around or Surroundings()
+        self._senders = Senders(self.instances, self._around.zone_attribute, config.namespace_from_group)
         self._thread: threading.Thread | None = None
         self._end: Callable[[], object] = bool
         self._failure = ""
@@ -94,14 +92,22 @@ class SegmentReceiver:
             started.set_result(None)
             await stop.wait()
 
+    def _note(self, event: Event) -> None:
+        told = change(event, self.name, self._around.environment, self.config, self._around.mask)
+        if told is None:
+            self.traffic.add("left_out")
+            return
+        self._around.note([told])
+        self.traffic.accepted("events", event.ByteSize())
+
     async def _listen(self, closing: AsyncExitStack) -> None:
         delivery = Delivery(self._intake, self._senders.fill, self.traffic)
         closing.push_async_callback(delivery.close)
-        if self._kept is not None:
-            recall(self.instances, self._kept)
-            keeping = asyncio.create_task(keep(self.instances, self._kept))
+        if self._around.kept is not None:
+            recall(self.instances, self._around.kept)
+            keeping = asyncio.create_task(keep(self.instances, self._around.kept))
             closing.push_async_callback(_cancel, keeping)
-        reception = Reception(self.config, delivery, self.instances, self.traffic, self.budget)
+        reception = Reception(self.config, delivery, self.instances, self.traffic, self.budget, self._note)
         if self.config.http is not None:
             web = http_server.server(self.config, reception, GRACE_S)
             listening = http_server.bind(self.config)

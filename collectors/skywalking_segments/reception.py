@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+from collections.abc import Callable
 
 from google.rpc import code_pb2
 
@@ -16,7 +17,7 @@ from collectors.skywalking_segments.attributes import texts
 from collectors.skywalking_segments.config import Config
 from collectors.skywalking_segments.delivery import Delivery, Letter, Read
 from collectors.skywalking_segments.instances import Instances
-from collectors.skywalking_segments.protocol.skywalking_pb2 import InstancePingPkg, InstanceProperties
+from collectors.skywalking_segments.protocol.skywalking_pb2 import Event, InstancePingPkg, InstanceProperties
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ class Reception:
     """Takes what agents send, and counts what becomes of it. Used from one event loop."""
 
     def __init__(self, config: Config, delivery: Delivery, instances: Instances, traffic: Traffic,
-                 budget: Budget) -> None:
+                 budget: Budget, note: Callable[[Event], None]) -> None:
+        self.note = note
         self._delivery, self._instances, self._traffic, self._budget = delivery, instances, traffic, budget
         self._token = config.token.reveal().encode() if config.token is not None else b""
 

@@ -31,12 +31,16 @@ class Senders:
 
     def _facts(self, service: str, instance: str) -> Iterator[tuple[str, str]]:
         facts = self.instances.facts(service, instance)
-        group, _, short = service.partition(GROUP)
-        if self.namespace_from_group and group and short:
-            yield "service.namespace", group
-            service = short
-        yield "service.name", service
+        namespace, name = named(service, self.namespace_from_group)
+        yield "service.namespace", namespace
+        yield "service.name", name
         yield "service.instance.id", instance
         yield "service.version", facts.version
         if self.zone_attribute:
             yield self.zone_attribute, facts.zone
+
+
+def named(service: str, namespace_from_group: bool) -> tuple[str, str]:
+    """The namespace and the name of a service: the two parts of `group::name`, if that is what a group is."""
+    group, _, short = service.partition(GROUP)
+    return (group, short) if namespace_from_group and group and short else ("", service)
