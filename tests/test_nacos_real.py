@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from nacos_server import PASSWORD, USER, Nacos, Registrar, running, soon_s
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from running import product
+from traffic import SECOND, add, request, spans_of
 
 from collectors.config import Secret
 from collectors.contract import Context
@@ -23,6 +28,11 @@ from topology.registry import Instance
 pytestmark = pytest.mark.real
 
 TOKEN_TTL_S = 6
+CONFIGURATION = """
+environment: default
+collectors:
+  registry: {{kind: nacos, url: "{url}", username: nacos, password: "${{NACOS_PASSWORD}}", pace: {{interval: 5s}}}}
+"""
 Ask = Callable[..., NacosRegistry]
 
 
@@ -125,6 +135,31 @@ def test_groups_namespaces_clusters_and_pages(registrar: Registrar, ask: Ask) ->
     assert {one.namespace for one in services} == {"", "EDGE"}
     only = ask(groups=("EDGE",), page_size=10)
     assert {one.service.namespace for one in only.pull(0, 60).instances or ()} == {"EDGE"}
+
+
+def test_the_map_says_who_is_registered_and_who_speaks(registrar: Registrar, server: Nacos, tmp_path: Path) -> None:
+    """The whole way: two instances are registered, one of them calls itself by its address and answers; the other is
+    silent until it is taken out, and the zone of the registry is that of the speaking one."""
+    registrar.register("billing", "10.8.0.1", metadata='{"zone":"a"}')
+    registrar.register("billing", "10.8.0.2", metadata='{"zone":"b"}')
+    config = tmp_path / "synoptic.yaml"
+    config.write_text(CONFIGURATION.format(url=server.url), encoding="utf-8")
+    with product(tmp_path, "--config", str(config), NACOS_PASSWORD=PASSWORD) as started:
+        rng, block = random.Random(1), spans_of("billing", **{"service.instance.id": "10.8.0.1:8080"})
+        for _ in range(60):
+            ids = rng.randbytes(16), rng.randbytes(8)
+            add(block, *ids, b"", Span.SPAN_KIND_SERVER, "POST /bills", time.time_ns() - SECOND)
+        assert started.post(request(block)) == 200
+
+        def billing() -> dict[str, Any]:
+            nodes = started.get("/api/v1/graph")["nodes"]
+            return next((one for one in nodes if one["name"] == "billing"), {})
+
+        soon_s(lambda: (billing().get("registration") or {}).get("silent") == 1, 40)
+        assert (billing()["zones"], billing()["instances_by_zone"]) == (["a"], {"a": 1})
+        registrar.register("billing", "10.8.0.2", metadata='{"zone":"b"}', enabled="false")
+        soon_s(lambda: billing()["registration"]["silent"] == 0, 20)
+        assert billing()["registered"]["b"]["disabled"] == 1
 
 
 def test_a_restart_of_the_server_is_survived(registrar: Registrar, ask: Ask, server: Nacos) -> None:
