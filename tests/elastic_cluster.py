@@ -26,7 +26,7 @@ EXPIRED = {"error": {"type": "search_phase_execution_exception", "reason": "all 
 @dataclass
 class Cluster:
     """What the server holds, and what it was asked: (method, path, body). `troubles` are replies given in place of the
-    next ones; `missing` are (index, reason) of shards that do not answer."""
+    next ones; `missing` are (index, reason) of shards that do not answer; `red`: none does."""
 
     number: str = "8.19.0"
     distribution: str = ""
@@ -36,6 +36,7 @@ class Cluster:
     troubles: list[Reply | None] = field(default_factory=list)
     missing: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     points: dict[str, str] = field(default_factory=dict)
+    red: bool = False
     url: str = ""
 
     def put(self, index: str, mappings: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> None:
@@ -75,6 +76,8 @@ class Cluster:
 
     def _capabilities(self, pattern: str) -> Any:
         found: dict[str, dict[str, Any]] = {}
+        if self.red:
+            return {"indices": [], "fields": found}
         for index in self._matching(pattern):
             for name, kind in self.indices[index][0].items():
                 told = found.setdefault(name, {}).setdefault(kind, {"type": kind, "searchable": True, "indices": []})
@@ -86,6 +89,8 @@ class Cluster:
             if body["pit"]["id"] not in self.points:
                 return 404, EXPIRED
             pattern = self.points[body["pit"]["id"]]
+        if self.red:
+            return 503, {"error": {"type": "search_phase_execution_exception", "reason": "all shards failed"}}
         names = self._matching(pattern)
         shards: dict[str, Any] = {"total": len(names) + len(self.missing), "successful": len(names), "skipped": 0,
                                   "failed": len(self.missing)}

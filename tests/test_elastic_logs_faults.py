@@ -95,6 +95,15 @@ def test_an_empty_pattern_is_silence_and_an_unknown_layout_is_told(cluster):
     assert "no layout that is known" in source(cluster, Index("metrics")).pull(START_S, START_S + 60).faults[0]
 
 
+def test_a_red_index_is_not_taken_for_none(cluster):
+    """Where the mappings of a red index are left out, a search tells it from an index that does not exist."""
+    cluster.red = True
+    with pytest.raises(SourceUnavailable, match="its health is red"):
+        source(cluster).pull(START_S, START_S + 60)
+    cluster.red = False
+    assert counted(source(cluster).pull(START_S, START_S + 60)).total() > 0
+
+
 def test_fields_that_indices_map_differently_are_named(cluster):
     """A level that is text somewhere, or everywhere, is said before anybody wonders about the counts."""
     cluster.put("logs-b", properties(at_={"type": "date"}, log__level=TEXT, service__name=KEYWORD), [])

@@ -115,6 +115,9 @@ class ElasticLogs:
             known = self._looks.get(index)
         if known is None or not known.at_s <= now_s < known.at_s + REMEMBERED_S:
             told = self._cluster.field_caps(index.pattern, asked_fields(index))
+            if not told.get("indices"):
+                # OpenSearch leaves out indices that are red: a search tells these from indices that do not exist
+                self._cluster.search(index.pattern, {"size": 0, "track_total_hits": False})
             found = views(index, told.get("fields") or {})
             faults = [f"{view.name}: {text}" for view in found for text in view.conflicts]
             if told.get("indices") and not found:
