@@ -83,7 +83,7 @@ def test_names_figures_and_health_are_on_the_map(shop: Shop, visitor: Visitor, w
     assert found["mailer"][0] == "burning"
     assert found["mailer"][6] == "50.0 %"
     assert found["stock"][0] == "healthy"
-    assert found["stock"][2:5] == ["service", "Goods", "east"]
+    assert found["stock"][2:5] == ["service", "Goods", "east 1"]
     assert found["stock"][8] == "10 ms"
     assert found["stock-db"][2] == "database"
     assert re.fullmatch(r"\d\.\d/s", found["web"][5])

@@ -46,7 +46,7 @@ FAULTS = {
     "an unknown section is named": (
         "zzz: 1",
         "zzz: expected one of aliases, catalogue, changes, collectors, data, demo, environment, examples, health, "
-        + "journal, layout, logging, masking, pairing, registry, server, slo, telemetry, found an unknown key",
+        + "journal, layout, links, logging, masking, pairing, registry, server, slo, telemetry, found an unknown key",
     ),
     "an address without port": (
         "server: {http: localhost}",
