@@ -164,50 +164,51 @@ def _enveloped(data: Any) -> Any:
     return {"code": 0, "message": "success", "data": data}
 
 
+class _Handler(BaseHTTPRequestHandler):
+    state: FakeNacos
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together, or every answer waits for an acknowledgement
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        path = parts.path.removeprefix("/nacos")
+        self.state.asked.append(path)
+        self.state.said.append(dict(self.headers))
+        if self.state.broken:
+            return self._send(int(self.state.broken), {"error": "caused: broken;"})
+        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.state.password and given not in self.state.tokens:
+            return self._send(403, {"status": 403, "error": "Forbidden"})
+        return self._reply(lambda: self.state.answer(path, {k: v[0] for k, v in parse_qs(parts.query).items()}))
+
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+        path = urlsplit(self.path).path.removeprefix("/nacos")
+        self.state.asked.append(path)
+        self._reply(lambda: self.state.log_in(path, {k: v[0] for k, v in form.items()}))
+
+    def _reply(self, make: Any) -> None:
+        try:
+            self._send(200, make())
+        except Gone as gone:
+            self._send(int(gone.args[0]), {"status": gone.args[0]})
+
+    def _send(self, status: int, document: Any) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Keeps quiet."""
+
+
 @contextmanager
 def nacos(state: FakeNacos, tls: ssl.SSLContext | None = None) -> Iterator[FakeNacos]:
     """Serves on a free port of loopback until the end of the block; `state` may change meanwhile."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body leave together, or every answer waits for an acknowledgement
-
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            path = parts.path.removeprefix("/nacos")
-            state.asked.append(path)
-            state.said.append(dict(self.headers))
-            if state.broken:
-                return self._send(int(state.broken), {"error": "caused: broken;"})
-            given = self.headers.get("Authorization", "").removeprefix("Bearer ")
-            if state.password and given not in state.tokens:
-                return self._send(403, {"status": 403, "error": "Forbidden"})
-            return self._reply(lambda: state.answer(path, {k: v[0] for k, v in parse_qs(parts.query).items()}))
-
-        def do_POST(self) -> None:
-            form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
-            path = urlsplit(self.path).path.removeprefix("/nacos")
-            state.asked.append(path)
-            self._reply(lambda: state.log_in(path, {k: v[0] for k, v in form.items()}))
-
-        def _reply(self, make: Any) -> None:
-            try:
-                self._send(200, make())
-            except Gone as gone:
-                self._send(int(gone.args[0]), {"status": gone.args[0]})
-
-        def _send(self, status: int, document: Any) -> None:
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Keeps quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
     server.daemon_threads = True
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
