@@ -137,7 +137,7 @@ class Members:
         """The services that are drawn as this one, itself first: what a source may know it by."""
         plain = Service(node.environment, "", node.name, node.kind)
         known = [plain, *(service for same in self._by_name.values() for service in same)]
-        return list(dict.fromkeys([node, *(service for service in sorted(known) if self.display(service) == node)]))
+        return list(dict.fromkeys([node, *sorted(service for service in known if self.display(service) == node)]))
 
     def _shown_as(self, service: Service) -> Service | None:
         if service.name.startswith(UNNAMED) or service.kind not in (Kind.EXTERNAL, Kind.SERVICE):
