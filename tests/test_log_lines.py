@@ -97,6 +97,7 @@ def test_lines_are_in_their_patterns_once_after_a_restart():
     logs = Logs(lambda: [LogLine(NOW_S - 3, ORDERS, "error", "sent")])
     logs.note("es", [line(1), line(2)])
     kept = logs.checkpoints()
+    assert [*map(id, logs.checkpoints().values())] == [*map(id, kept.values())], "the same while nothing is new"
     again = Logs(logs.received)
     again.restore(kept)
     again.note("es", [line(1), line(2), line(0)])

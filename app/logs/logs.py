@@ -52,6 +52,7 @@ class Logs:
         self._until: dict[str, float] = {}
         self._before: dict[str, float] = {}
         self._known: frozenset[int] = frozenset()
+        self._kept_until = b"{}"
 
     def note(self, source: str, lines: Sequence[FoundLine]) -> None:
         """Takes in the newest error lines that a pull of a source brought, each of which it brings once in its life."""
@@ -129,11 +130,12 @@ class Logs:
         yield from sorted(found, key=lambda line: -line.time_s)[: query.limit]
 
     def checkpoints(self) -> Mapping[str, bytes]:
-        """What is kept over a restart, by the name of the checkpoint."""
+        """What is kept over a restart, by the name of the checkpoint; the same objects while nothing is new."""
         self.listen()
         with self._lock:
             until = json.dumps(self._until, sort_keys=True).encode()
-        return {PATTERNS: self.patterns.content(), READ_UNTIL: until}
+            self._kept_until = self._kept_until if self._kept_until == until else until
+        return {PATTERNS: self.patterns.content(), READ_UNTIL: self._kept_until}
 
     def restore(self, checkpoints: Mapping[str, bytes]) -> None:
         """Takes back what `checkpoints` gave before a restart."""
