@@ -18,6 +18,7 @@ from otlp_recording import Recorder
 from running import soon
 from segment_senders import COLLECT, call, channel, collection, messages, post, receiving
 
+from app.configuration import load
 from collectors.config import Address, Secret
 from collectors.contract import Signal
 from collectors.receiving.tls import Tls
@@ -349,6 +350,24 @@ def test_address_in_use_is_a_fault_and_nothing_listens():
             assert str(port) in receiver.status()["last_error"]
             with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", free), timeout=1):
                 pass
+
+
+@pytest.mark.parametrize(
+    ("environ", "complaint"),
+    [
+        ({"GRPC": "null", "HTTP": "null"}, "expected an address for grpc or http, found neither"),
+        ({"MAX_BODY": "2MiB", "IN_FLIGHT": "1MiB"}, "expected at least max_body, found less"),
+        ({"GRPC": "127.0.0.1:4317"}, "127.0.0.1:4317"),
+        ({"ZONE_PROPERTIES": "zone"}, "did you mean zone_attributes?"),
+    ],
+)
+def test_configuration_that_makes_no_sense_is_a_fault(environ, complaint):
+    """No server at all, a bound below another, an address of somebody else, an unknown key: each is named."""
+    prefix = "SYNOPTIC__COLLECTORS__AGENTS__"
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, {f"{prefix}KIND": "skywalking_segments", **{prefix + key: value for key, value in environ.items()}})
+    assert complaint in str(caught.value)
+    assert load(None, {f"{prefix}KIND": "skywalking_segments"}).collectors["agents"].config == Config()
 
 
 def test_state_of_the_source():
