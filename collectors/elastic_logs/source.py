@@ -21,6 +21,8 @@ from topology.model import LogKey
 REMEMBERED_S = 600.0
 """How long it is remembered which layouts the indices of a pattern have."""
 _NO_LAYOUT = "no layout that is known is found in its mappings: name the fields under `fields`"
+_NO_INDEX = "no index matches, or the login may see none"
+"""Elasticsearch leaves out what a login may not see, as if it were not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,8 @@ class ElasticLogs:
                 self._cluster.search(index.pattern, {"size": 0, "track_total_hits": False})
             found = views(index, told.get("fields") or {})
             faults = [f"{view.name}: {text}" for view in found for text in view.conflicts]
-            if told.get("indices") and not found:
-                faults.append(f"{index.pattern}: {_NO_LAYOUT}")
+            if not found:
+                faults.append(f"{index.pattern}: {_NO_LAYOUT if told.get('indices') else _NO_INDEX}")
             known = _Look(now_s, found, faults)
             with self._lock:
                 self._looks[index] = known
@@ -139,8 +141,6 @@ class ElasticLogs:
         for index in self._config.indices:
             look = self.look(index)
             yield from (f"but {fault}" for fault in look.faults)
-            if not look.views and not look.faults:
-                yield f"{index.pattern}: no index of that name"
             for view in look.views:
                 yield from about_view(self._cluster, view, context.environment, context.mask, context.clock())
 
