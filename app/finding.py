@@ -16,6 +16,8 @@ from topology.model import Service
 MOST_SPANS = 5000
 """Shown of one trace; of a longer one the first, as not complete."""
 MOST_LINES = 500
+MOST_KEPT = 1000
+"""Rows of kept examples looked at: a trace has one for every service in it."""
 AROUND_S = 60.0
 """Log lines of a trace are looked for this long before and after it."""
 Names = Mapping[Service, Service]
@@ -95,8 +97,19 @@ class Finding:
         return await asyncio.to_thread(lambda: {one: self._views.drawn_as(one) for one in distinct})
 
     async def _kept(self, wanted: Wanted) -> list[Json]:
-        return await asyncio.to_thread(self._views.traces, wanted.node_id, wanted.min_ms, wanted.failed_only,
-                                       wanted.from_s, wanted.to_s, wanted.limit)
+        rows = await asyncio.to_thread(self._views.traces, wanted.node_id, wanted.min_ms, wanted.failed_only,
+                                       wanted.from_s, wanted.to_s, MOST_KEPT)
+        return _wholes(rows)[: wanted.limit]
+
+
+def _wholes(rows: Iterable[Json]) -> list[Json]:
+    """A row for every kept trace: the longest of its rows is the whole, and it failed when one of them did."""
+    found: dict[str, Json] = {}
+    for row in rows:
+        known = found.get(row["trace_id"], row)
+        longer = known if known["duration_ms"] >= row["duration_ms"] else row
+        found[row["trace_id"]] = {**longer, "failed": known["failed"] or row["failed"]}
+    return list(found.values())
 
 
 def _row(trace: FoundTrace, names: Names) -> Json:

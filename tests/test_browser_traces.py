@@ -180,6 +180,23 @@ def test_a_trace_that_is_waited_for_says_so(browser: Browser) -> None:
         expect(page.locator(".trouble")).to_have_text("old: nobody listens there")
 
 
+def test_rows_of_several_sources_are_one_list(visitor: Visitor) -> None:
+    """A kept trace is one row however many services are in it; a row of a source stands before the kept one of the same
+    trace, which it says is kept too; equal ones of two sources are one."""
+    page = listed(visitor.open(f"/traces?{HOUR}"))
+    merged = page.evaluate(
+        """async () => { const m = await import(`${document.body.dataset.assets}traces/search.mjs`);
+        const row = (trace_id, at, more) => ({ trace_id, at, source: null, kept: true, failed: false, ...more });
+        const kept = m.wholes([row("a", "2", { duration_ms: 3, failed: true }), row("a", "1", { duration_ms: 9 })]);
+        const oap = [row("a", "1", { source: "oap", kept: false }), row("b", "3", { source: "oap", kept: false })];
+        const jaeger = [row("b", "3", { source: "jaeger", kept: false })];
+        return [kept, m.merged([kept, oap, jaeger])] }"""
+    )
+    kept, rows = merged
+    assert [(one["at"], one["duration_ms"], one["failed"]) for one in kept] == [("1", 9, True)]
+    assert [(one["trace_id"], one["source"], one["kept"]) for one in rows] == [("b", "oap", False), ("a", "oap", True)]
+
+
 def test_empty_states_say_what_to_do(browser: Browser) -> None:
     """Nothing found offers to drop the filters; without a source that can be searched the page says so."""
     with house({"bank-oap": Traces(found("a" * 32, 60))}) as home, visiting(browser, home.origin) as visitor:

@@ -173,6 +173,16 @@ def test_kept_and_found_are_one_list() -> None:
     assert [(row["trace_id"], row["kept"]) for row in alone["traces"]] == [("t1", True), ("t3", False)]
 
 
+def test_a_kept_trace_is_one_row_however_many_services_are_in_it() -> None:
+    """Of a kept trace there is a row for every service in it: the longest is listed, as failed when one of them is."""
+    shelf = Shelf()
+    part = kept_trace("t1", [_kept_span()]) | {"service": "prod/bank/orders", "duration_ms": 5.0, "failed": True}
+    whole = kept_trace("t1", [_kept_span()]) | {"service": "prod/bank/web", "duration_ms": 90.0}
+    shelf.traces = lambda *_: [part, whole, part]  # type: ignore[method-assign]
+    (row,) = run(finding({}, shelf).traces(WANTED))["traces"]
+    assert (row["service"], row["duration_ms"], row["failed"], row["kept"]) == ("prod/bank/web", 90.0, True, True)
+
+
 def test_an_opened_trace_is_told_like_a_kept_one() -> None:
     """Spans stand in the order of time with times from the first, nodes of the map, and a root that nobody called."""
     spans = [span("2", "1", 4, 5, ORDERS, failed=True, instance="o-1"), span("1", "outside", 0, 10, zone="b")]

@@ -4,7 +4,7 @@ import { apiPath, basePath } from "../map/address.mjs";
 import { el, iconOf } from "../map/dom.mjs";
 import { t, textOf, zoneName } from "../map/words.mjs";
 import { nameOf, sourceList, table } from "./list.mjs";
-import { addressOf, fromLocal, LIMIT, merged, NOTHING, queryOf, RANGES, readState, toLocal } from "./search.mjs";
+import { addressOf, fromLocal, KEPT_ROWS, LIMIT, merged, NOTHING, queryOf, RANGES, readState, toLocal, wholes } from "./search.mjs";
 
 const BEAT_MS = 250, TYPED_MS = 500, HOUR_MS = 3_600_000;
 
@@ -74,20 +74,20 @@ class TracesPage {
     this.going = new AbortController();
     this.showAsked();
     if (this.wrong()) { this.asked = []; return this.show(); }
-    const query = queryOf(this.state), beganMs = Date.now();
+    const beganMs = Date.now();
     const one = (name) => ({ name: name ?? t("traces.kept_here"), key: name, how: "asking", rows: [], reason: "", beganMs });
     this.asked = [null, ...this.names].map(one);
-    for (const source of this.asked) this.ask(source, query, this.going.signal);
+    for (const source of this.asked) this.ask(source, this.going.signal);
     this.beating = setInterval(() => this.show(), BEAT_MS);
     this.show();
   }
   /** Asks one source; whatever becomes of it, the others are not touched. */
-  async ask(source, query, signal) {
-    const { key } = source, address = key === null ? `${apiPath()}traces?${query}` : `${apiPath()}traces/search?${query}&source=${encodeURIComponent(key)}`;
+  async ask(source, signal) {
+    const { key } = source, address = key === null ? `${apiPath()}traces?${queryOf(this.state, KEPT_ROWS)}` : `${apiPath()}traces/search?${queryOf(this.state)}&source=${encodeURIComponent(key)}`;
     const told = await answer(address, signal);
     if (signal.aborted) return;
     const trouble = told?.troubles?.[0];
-    source.rows = told === null ? [] : key === null ? told.map((row) => ({ ...row, source: null, kept: true })) : told.traces;
+    source.rows = told === null ? [] : key === null ? wholes(told).map((row) => ({ ...row, source: null, kept: true })) : told.traces;
     source.how = told === null ? "lost" : trouble ? (trouble.kind === "slow" ? "slow" : "failed") : "found";
     source.reason = trouble?.reason ?? "";
     this.show();

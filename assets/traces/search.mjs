@@ -2,8 +2,8 @@
 
 export const RANGES = ["15m", "1h", "6h"];
 export const NOTHING = { service: "", range: "1h", from: "", to: "", min_ms: "", errors: "" };
-/** Of each source at most so many. */
-export const LIMIT = 100;
+/** Of each source at most so many traces; of kept ones so many rows are looked at. */
+export const LIMIT = 100, KEPT_ROWS = 1000;
 
 const moment = (text) => (text && !Number.isNaN(Date.parse(text)) ? new Date(text).toISOString() : "");
 const number = (text) => (/^\d{1,9}(\.\d{1,3})?$/.test(text ?? "") ? text : "");
@@ -23,13 +23,23 @@ export function addressOf(state, here = location.href) {
 }
 
 /** The same wish for `/api/v1/traces` and `/api/v1/traces/search`. */
-export function queryOf({ service, range, from, to, min_ms, errors }) {
+export function queryOf({ service, range, from, to, min_ms, errors }, limit = LIMIT) {
   const ask = new URLSearchParams(range === "custom" ? { from, to } : { from: `now-${range}` });
   if (service) ask.set("service", service);
   if (Number(min_ms)) ask.set("min_ms", min_ms);
   if (errors) ask.set("errors", "true");
-  ask.set("limit", LIMIT);
+  ask.set("limit", limit);
   return ask;
+}
+
+/** A row for every kept trace, of which there is one for every service in it: the longest is the whole. */
+export function wholes(rows) {
+  const found = new Map();
+  for (const row of rows) {
+    const known = found.get(row.trace_id) ?? row;
+    found.set(row.trace_id, { ...(known.duration_ms >= row.duration_ms ? known : row), failed: known.failed || row.failed });
+  }
+  return [...found.values()].slice(0, LIMIT);
 }
 
 /** Every trace once, newest first: a row of a source before one that is only kept, since it knows where all of it is. */
