@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from collectors.skywalking.client import GraphQL, Refused
+from collectors.skywalking.client import GraphQL, Refused, TooSlow
 from collectors.skywalking.config import Limits
 
 MOST_TOKENS = 14_500
 """graphql-java takes no document of more than 15,000 tokens."""
 FEWEST_ALIASES = 8
+FEWEST_WHEN_SLOW = 64
+"""An OAP gives up on a request after ten seconds. When even so few take longer, it is not because of us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,17 @@ class Failed:
 
 
 class Batches:
-    """Asks questions in batches, a few at a time. A batch that is refused is asked again in halves, and later ones
-    are no bigger. Thread-safe."""
+    """Asks questions in batches, a few at a time. A batch that is refused, or takes too long, is asked again in halves,
+    and later ones are no bigger; those that took too long grow again bit by bit. Thread-safe."""
 
     def __init__(self, oap: GraphQL, limits: Limits) -> None:
         self._oap, self._complexity = oap, limits.complexity
         self._threads = ThreadPoolExecutor(limits.at_once, "skywalking")
-        self._most = MOST_TOKENS
+        self._most = self._brisk = MOST_TOKENS
 
     def size(self, form: Form) -> int:
         """How many questions of this form go into one request."""
-        return max(1, min(self._most, MOST_TOKENS // form.tokens, self._complexity // form.complexity))
+        return max(1, min(self._most, self._brisk, MOST_TOKENS // form.tokens, self._complexity // form.complexity))
 
     def requests(self, form: Form, questions: int) -> int:
         """How many requests that many questions take."""
@@ -91,6 +93,12 @@ class Batches:
                 return [Failed(str(refusal))] * len(questions)
             self._most = max(FEWEST_ALIASES, min(self._most, -(-len(questions) // 2)))
             return self._halves(form, questions, hopeless)
+        except TooSlow:
+            if len(questions) <= FEWEST_WHEN_SLOW:
+                raise
+            self._brisk = max(FEWEST_WHEN_SLOW, min(self._brisk, -(-len(questions) // 2)))
+            return self._halves(form, questions, hopeless)
+        self._brisk = min(MOST_TOKENS, self._brisk + self._brisk // 8)
         return [_said(answer.data.get(f"a{at}"), answer.errors.get(f"a{at}", answer.errors.get("")))
                 for at in range(len(questions))]
 

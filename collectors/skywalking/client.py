@@ -20,6 +20,10 @@ class Refused(Exception):
     """The OAP understood a request and turned all of it down: a query it does not know, or one too big."""
 
 
+class TooSlow(SourceUnavailable):
+    """The OAP, or what is in front of it, gave up on a request, or we did: less at a time may do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back: `data` by alias (None where it failed), and what went wrong of each alias."""
@@ -67,7 +71,8 @@ class GraphQL:
                                     headers={"content-type": "application/json"})  # fmt: skip
         except httpx.HTTPError as failure:
             self._count("requests_failed")
-            raise SourceUnavailable(_words(failure)) from failure
+            kind = TooSlow if isinstance(failure, httpx.TimeoutException) else SourceUnavailable
+            raise kind(_words(failure)) from failure
         self._count("reply_bytes", len(reply.content))
         return self._read(reply)
 
@@ -98,7 +103,8 @@ class GraphQL:
         body = _document(reply)
         if body is None:
             self._count("requests_failed")
-            raise SourceUnavailable(_status_words(reply), _retry_after(reply))
+            kind = TooSlow if reply.status_code in (503, 504) else SourceUnavailable
+            raise kind(_status_words(reply), _retry_after(reply))
         errors = [error for error in body.get("errors") or () if isinstance(error, Mapping)]
         data = body.get("data")
         if not isinstance(data, Mapping):
