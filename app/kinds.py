@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,16 @@ class Collector:
     kind: str
     config: Any
     enabled: bool = True
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it is one of the examples that come with the product, as it came: off, and with every default."""
+        return not self.enabled and self.kind not in _ALWAYS and all(_is_default(self.config, f) for f in fields(self.config))
+
+
+def _is_default(config: Any, key: Field[Any]) -> bool:
+    made = key.default_factory() if key.default_factory is not MISSING else key.default
+    return made is MISSING or getattr(config, key.name) == made
 
 
 def kinds() -> tuple[str, ...]:

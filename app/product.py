@@ -215,7 +215,7 @@ def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:
 def _sources(receivers: Sequence[Receiver], house: House, definitions: Definitions, settings: Settings,
              failure: str = "") -> list[dict[str, Any]]:
     rows = [receiver.status() for receiver in receivers]
-    rows += [_row(name, c.kind, "off") for name, c in settings.collectors.items() if not c.enabled]
+    rows += [_row(name, c.kind, "off") for name, c in settings.collectors.items() if not c.enabled and not c.untouched]
     if house.file and house.file.faults:
         faults = "; ".join(str(fault) for fault in house.file.faults)
         rows.append(_row("catalogue", "configuration", "degraded", faults))

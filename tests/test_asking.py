@@ -57,8 +57,8 @@ class House:
 def source(script: Script, house: House, stored: bytes | None = None, *, has_past: bool = False,
            pace: Pace = PACE) -> Source:  # fmt: skip
     """The source, not started: a test steps."""
-    return Source(Asking("oap", "skywalking", script, pace, house.deliver, lambda: stored, has_past, lambda: house.now_s),
-                  chance=lambda: 0.5)  # fmt: skip
+    asking = Asking("oap", "skywalking", script, pace, house.deliver, lambda: stored, has_past, lambda: house.now_s)
+    return Source(asking, chance=lambda: 0.5)
 
 
 def refusing(reasons: Iterator[Exception]) -> Callable[[], Pulled]:
@@ -71,7 +71,7 @@ def refusing(reasons: Iterator[Exception]) -> Callable[[], Pulled]:
 
 
 def test_newest_minutes_are_asked_for_again_and_again():
-    """Every pull covers the overlap, so that minutes that changed are told again; its checkpoint goes with the answer."""
+    """Every pull covers the overlap, so that minutes that changed are told again; its checkpoint goes with it."""
     script, house = Script(), House()
     asked = source(script, house)
     assert asked.step() == 30

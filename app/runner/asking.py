@@ -55,7 +55,8 @@ class Source:
         self._error, self._fault = "", ""
         self._seen_s: float | None = None
         self._pulls: deque[float] = deque(maxlen=1000)
-        self._counts = {"pulls": 0, "failed_pulls": 0, "minutes_read": 0}
+        self._counts = {"pulls": 0, "failed_pulls": 0}
+        self._minutes_read = 0
 
     @property
     def puller(self) -> Puller:
@@ -129,7 +130,7 @@ class Source:
         self._coverage, self._failures, self._error = covered, 0, ""
         self._fault = "; ".join(pulled.faults)
         self._seen_s = self._a.clock()
-        self._counts["minutes_read"] += span.minutes
+        self._minutes_read += span.minutes
 
     def _failed(self, reason: str, retry_after_s: float) -> float:
         """Twice as long after every failure, up to five minutes; by chance up to half less, so that many who lost one
@@ -158,7 +159,10 @@ class Source:
         }
 
     def _behind(self, now_s: float) -> Mapping[str, float]:
-        return {"minutes_to_catch_up": self._coverage.missing_s(now_s, self._a.pace) // 60} if self._a.has_past else {}
+        if not self._a.has_past:
+            return {}
+        behind_s = self._coverage.missing_s(now_s, self._a.pace)
+        return {"minutes_read": self._minutes_read, "minutes_to_catch_up": behind_s // 60}
 
     def _state(self) -> str:
         if self._error:

@@ -28,7 +28,7 @@ def lags_s(settings: Settings) -> dict[str, float]:
     """How far behind the sources that count themselves usually are, by name: what they tell is about the minute before
     the last, told some time after its end, at the next pull."""
     return {name: TOLD_AFTER_S + c.config.pace.settle_s + c.config.pace.interval_s
-            for name, c in asked(settings).items() if not hasattr(c.config, "spans_apart_s")}
+            for name, c in asked(settings).items() if c.kind not in OF_NOW and not hasattr(c.config, "spans_apart_s")}
 
 
 def asked(settings: Settings) -> dict[str, Collector]:
