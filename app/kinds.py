@@ -26,7 +26,8 @@ class Collector:
     @property
     def untouched(self) -> bool:
         """Whether it is one of the examples that come with the product, as it came: off, and with every default."""
-        return not self.enabled and self.kind not in _ALWAYS and all(_is_default(self.config, f) for f in fields(self.config))
+        example = not self.enabled and self.kind not in _ALWAYS
+        return example and all(_is_default(self.config, key) for key in fields(self.config))
 
 
 def _is_default(config: Any, key: Field[Any]) -> bool:
