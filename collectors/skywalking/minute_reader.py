@@ -21,6 +21,9 @@ from collectors.skywalking.topology import Listed, Topology, read_services, read
 from collectors.skywalking.versions import Abilities
 from topology.model import InstanceKey, Kind, OperationKey, SeriesKey, Service
 
+BESIDES = 6
+"""Requests of a pull that are not about minutes: for the version, the clock, events and alarms."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
@@ -56,7 +59,7 @@ class MinuteReader:
         self._count_paths(drawn, Paths(metrics, abilities, self._source), minutes)
         self._count_services(drawn, metrics, abilities, minutes)
         self.inventory.refresh(drawn.leading, stretch, abilities)
-        spent = int(self._oap.counters()["requests"] - before)
+        spent = int(self._oap.counters()["requests"] - before) + BESIDES
         self._count_parts(drawn, metrics, abilities, minutes, self._config.limits.requests_per_pull - spent)
         return minutes
 
