@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, Generic, Literal, TypeVar
 
 import structlog
@@ -56,6 +57,42 @@ class Opened:
     troubles: Sequence[Trouble]
 
 
+class Desk:
+    """The few threads that ask one source, begun when they are needed.
+
+    Daemons, which those of an executor are not: a source that hangs must not hold up the end of the process."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._threads = name, 0
+        self._work: SimpleQueue[tuple[Future[None], Callable[[], None]] | None] = SimpleQueue()
+
+    def ask(self, work: Callable[[], None]) -> Future[None]:
+        """Does the work when one of the threads is free."""
+        future: Future[None] = Future()
+        self._work.put((future, work))
+        if self._threads < THREADS_EACH:
+            self._threads += 1
+            threading.Thread(target=self._serve, name=f"search-{self._name}", daemon=True).start()
+        return future
+
+    def close(self) -> None:
+        """Ends the threads when they have done what they were given."""
+        for _ in range(self._threads):
+            self._work.put(None)
+
+    def _serve(self) -> None:
+        while (given := self._work.get()) is not None:
+            future, work = given
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - it is raised again where the answer is waited for
+                future.set_exception(error)
+            else:
+                future.set_result(None)
+
+
 class Searches:
     """Asks the sources that can be searched, each in threads of its own: a dead one costs its own answer only.
 
@@ -63,7 +100,7 @@ class Searches:
 
     def __init__(self, finders: Mapping[str, Puller], patience_s: float = PATIENCE_S) -> None:
         self._finders, self._patience_s = finders, patience_s
-        self._pools = {name: ThreadPoolExecutor(THREADS_EACH, f"search-{name}") for name in finders}
+        self._desks = {name: Desk(name) for name in finders}
         self._running = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
@@ -134,8 +171,8 @@ class Searches:
         self._closed = True
         for asked in self._waiting:
             asked.cancel()
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+        for desk in self._desks.values():
+            desk.close()
 
     async def _ask(self, what: Literal["traces", "lines"], look: Look[T], only: str | None = None) -> Findings[T]:
         names = [name for name in self.names(what) if only in (None, name)]
@@ -148,7 +185,7 @@ class Searches:
         unwanted, trouble = threading.Event(), None
         work = partial(look, self._finders[name], found, unwanted.is_set)
         try:
-            await self._wait(asyncio.get_running_loop().run_in_executor(self._pools[name], work))
+            await self._wait(asyncio.wrap_future(self._desks[name].ask(work)))
         except asyncio.CancelledError:
             if not self._closed:
                 raise

@@ -68,16 +68,17 @@ def test_a_slow_source_costs_only_its_own_answer() -> None:
 def test_a_source_that_hangs_takes_no_thread_of_another() -> None:
     """After many searches of a source that never answers it has its few threads, and the others answer as quickly."""
     slow, quick = Slow(), Traces(found("a"))
-    searches = Searches({"slow": slow, "quick": quick}, patience_s=0.05)
+    searches = Searches({"hanging": slow, "quick": quick}, patience_s=0.05)
 
     async def often() -> int:
         told = [await searches.traces([QUERY]) for _ in range(10)]
         return sum(len(one.found) for one in told)
 
     assert run(often()) == 10
-    hanging = [one for one in threading.enumerate() if one.name.startswith("search-slow")]
+    hanging = [one for one in threading.enumerate() if one.name == "search-hanging"]
     slow.go.set()
     assert len(hanging) == searching.THREADS_EACH
+    assert all(one.daemon for one in hanging), "they would hold up the end of the process"
 
 
 def test_failures_are_told_in_plain_words() -> None:
