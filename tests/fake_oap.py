@@ -1,5 +1,5 @@
 """A small OAP over real HTTP: it answers the queries of its version, in the shapes of real replies, from a table of
-figures; it refuses what is too big and fails where it is told to."""
+figures; it refuses what is too big and fails where it is told to. An OAP answers 503 to what takes it too long."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class FakeOap:
     documents: dict[str, Any] = field(default_factory=dict)
     fails: Callable[[str, str], bool] = lambda _metric, _who: False
     most_aliases: int = 10_000
+    slow_over: int = 10_000
     status: int = 200
     body: bytes | None = None
     delay_s: float = 0.0
@@ -92,13 +93,15 @@ class FakeOap:
         """Status and document of the reply to a query."""
         if "__type" in query:
             return self._introspection(query)
-        unknown = [name for name in re.findall(r"\b(\w+)(?=\()", query) if name in {*MQE_10, *VALUES_8}
+        unknown = [name for name in re.findall(r"\b(\w+)(?=[({])", query) if name in {*MQE_10, *VALUES_8}
                    and name not in self.queries]  # fmt: skip
         if unknown:
             return 400, _error(f"Validation error (FieldUndefined@[{unknown[0]}])")
         aliases = ALIAS.findall(query)
         if len(aliases) > self.most_aliases:
             return 200, _error("maximum query complexity exceeded 3012 > 3000")
+        if len(aliases) > self.slow_over:
+            return 503, None
         if aliases:
             return 200, self._figures(aliases, variables)
         named = {name: answer for name, answer in self._plain().items() if re.search(rf"\b{name}\b", query)}

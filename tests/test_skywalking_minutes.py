@@ -196,6 +196,45 @@ def test_minutes_of_an_emptied_store_are_incomplete(ask: Ask) -> None:
     assert emptied.faults == [LOST]
 
 
+def test_figures_that_could_not_be_read_are_no_lost_store(ask: Ask) -> None:
+    """Fewer calls than before because some could not be read: that is said, and nothing of the store."""
+    oap = FakeOap()
+    oap.service("shop")
+    oap.tell("service", "shop", 10)
+    source = ask(oap)
+    assert minute(source).complete
+    oap.fails = lambda metric, _who: metric == "service_cpm"
+    troubled = source.pull(NOON - 600, NOON - 540)
+    assert not troubled.readings[0].complete
+    assert troubled.faults == ["Exception while fetching data: the store is slow (1 figures)"]
+
+
+def test_an_oap_that_was_replaced_by_another_version_is_asked_anew(ask: Ask) -> None:
+    """After a pull that failed it is asked again what it can be asked."""
+    oap = FakeOap()
+    oap.tell("server", pair(oap), 10)
+    source = ask(oap)
+    assert len(paths(minute(source))) == 1
+    oap.version, oap.queries = "9.2.0", VALUES_8
+    with pytest.raises(SourceUnavailable, match="listServices"):
+        minute(source)
+    assert len(paths(minute(source))) == 1
+
+
+def test_a_slow_oap_is_asked_for_less_at_a_time(ask: Ask) -> None:
+    """A batch that takes too long is asked again in halves; when those do, all is read."""
+    oap = FakeOap(slow_over=150)
+    for at in range(400):
+        oap.service(f"s{at}")
+        oap.tell("service", f"s{at}", 7)
+    source = ask(oap)
+    assert len(answered(minute(source))) == 400
+    assert source.counters()["requests_failed"] > 0
+    oap.slow_over = 0
+    with pytest.raises(SourceUnavailable, match="503"):
+        minute(source)
+
+
 def test_an_oap_that_is_down_is_unavailable(ask: Ask) -> None:
     """What cannot be had at all is said so, and had again afterwards."""
     oap = FakeOap(status=503)

@@ -45,7 +45,14 @@ class OapSource:
 
     def pull(self, from_s: int, to_s: int) -> Pulled:
         """A reading for every minute that begins in [from_s, to_s); SourceUnavailable when the OAP does not answer."""
-        abilities = self._ready()
+        try:
+            return self._pull(self._ready(), from_s, to_s)
+        except SourceUnavailable:
+            # perhaps it is being replaced by another version
+            self._abilities = None
+            raise
+
+    def _pull(self, abilities: Abilities, from_s: int, to_s: int) -> Pulled:
         readings: list[Reading] = []
         changes: list[Change] = []
         faults: list[str] = []
@@ -97,7 +104,10 @@ class OapSource:
         return abilities
 
     def _lost(self, minutes: Minutes) -> list[bool]:
-        """Of which minutes the OAP tells less than before: counts of a minute only grow while its store is whole."""
+        """Of which minutes the OAP tells less than before: counts of a minute only grow while its store is whole.
+        Nothing can be said of it where figures could not be read."""
+        if minutes.faults():
+            return [False] * minutes.stretch.minutes
         partial = []
         for at, calls in enumerate(minutes.work()):
             start_s = minutes.stretch.start_s + at * MINUTE_S
