@@ -132,11 +132,11 @@ def test_a_trace_is_opened_without_waiting_for_a_dead_source() -> None:
     """A whole trace is there at once while another source hangs, a part of one soon; when nobody has it, who did not
     answer is told."""
     slow = Slow()
-    searches = Searches({"slow": slow, "quick": Traces(opened={"t1": OpenedTrace([span("1", None, 0, 10)])})}, 0.5)
+    quick = Traces(opened={"t1": OpenedTrace([span("1", None, 0, 10)])})
     began_s = time.monotonic()
-    assert run(searches.open("t1")).source == "quick"
-    assert time.monotonic() - began_s < 0.5
-    missing = run(searches.open("t2"))
+    assert run(Searches({"slow": slow, "quick": quick}, 15).open("t1")).source == "quick"
+    assert time.monotonic() - began_s < 5
+    missing = run(Searches({"slow": slow, "quick": quick}, 0.3).open("t2"))
     part = Searches({"slow": slow, "part": Traces(opened={"t1": OpenedTrace([span("1", None, 0, 10)], False)})}, 30)
     assert run(part.open("t1")).source == "part"
     slow.go.set()
@@ -242,11 +242,13 @@ def _kept_span() -> dict[str, Any]:
 
 def test_a_stop_waits_for_no_source() -> None:
     """Whoever waits when it is closed is answered at once with what there is, and asks nobody any more."""
-    slow = Slow()
-    searches = Searches({"slow": slow, "quick": Traces(found("a"))}, patience_s=30)
+    slow, quick = Slow(), Traces(found("a"))
+    searches = Searches({"slow": slow, "quick": quick}, patience_s=30)
 
     async def stopped() -> tuple[list[str], list[str]]:
         waiting = asyncio.ensure_future(searches.traces([QUERY]))
+        while not quick.asked:
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.2)
         searches.close()
         told = await waiting
