@@ -46,6 +46,7 @@ class _Borders:
         self.step_s, self.size = resolution.step_s, resolution.borders
         self.before = np.zeros((self.size, rows))
         self.newest = 0
+        self._written = np.zeros(self.size, bool)
 
     @property
     def oldest(self) -> int:
@@ -53,7 +54,9 @@ class _Borders:
 
     def grow(self, rows: int) -> None:
         larger = np.zeros((self.size, rows))
-        larger[:, : self.before.shape[1]] = self.before
+        # Zeros that nobody wrote take no memory, and must not be copied into some.
+        for slot in np.flatnonzero(self._written).tolist():
+            larger[slot, : self.before.shape[1]] = self.before[slot]
         self.before = larger
 
     def advance(self, to_s: int, total: Floats) -> None:
@@ -62,6 +65,7 @@ class _Borders:
             self.newest = newest
         for border in range(max(self.newest + 1, newest - self.size + 1), newest + 1):
             self.before[border % self.size] = total
+            self._written[border % self.size] = True
         self.newest = max(self.newest, newest)
 
     def correct(self, starts_s: npt.NDArray[np.int64], places: npt.NDArray[np.int64], rows: npt.NDArray[np.int64],
@@ -77,6 +81,7 @@ class _Borders:
         more = np.bincount(at, values[late], minlength=borders * len(rows)).reshape(borders, len(rows))
         slots = np.arange(first, self.newest + 1) % self.size
         self.before[np.ix_(slots, rows)] += np.cumsum(more, axis=0)
+        self._written[slots] = True
 
 
 class Grid:
