@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from collectors.contract import Intake
-from collectors.otlp.allocation import reuse_freed_memory
 from collectors.otlp.config import Config
 from collectors.otlp.grpc_server import GrpcServer
 from collectors.otlp.http_server import HttpServer
@@ -37,7 +36,6 @@ class OtlpReceiver:
 
     def start(self) -> None:
         """Listens on both addresses; ConfigurationError when that is not possible, and then on none."""
-        reuse_freed_memory()
         try:
             if self.config.grpc is not None:
                 self._grpc = GrpcServer(self.config, self._reception)
