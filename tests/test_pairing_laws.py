@@ -1,6 +1,7 @@
 """What holds for every trace and every way it arrives."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -12,8 +13,10 @@ from span_strategies import calls, deliveries, soon
 from span_writing import NOW_NS, SECOND, body
 
 from topology.model import SeriesKey
+from topology.pairing import kernel
 from topology.rollup import RollupBatch, SeriesTable, coarsen, concatenate
 
+kernel_take = kernel.take
 QUICK = settings(deadline=None, max_examples=200, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
 
 
@@ -30,6 +33,20 @@ def test_product_counts_what_the_rules_say(arrivals, harvests):
     plain = plain_bytes(bodies(arrivals))
     assert differences(figures, plain_figures(plain)) == []
     assert counted({name: counters[name] for name in plain.counters}) == counted(plain.counters)
+
+
+@settings(deadline=None, max_examples=60)
+@given(deliveries())
+def test_one_step_counts_what_many_steps_count(arrivals):
+    """A request for which all tables have room is counted in one step, and with the same outcome as step by step."""
+    done = []
+    with patch.object(kernel, "take", lambda *request: done.append(kernel_take(*request)) or done[-1]):
+        at_once = product(arrivals)
+    with patch.object(kernel, "take", lambda *_: False):
+        in_steps = product(arrivals)
+    assert any(done)
+    assert differences(at_once[0], in_steps[0]) == []
+    assert at_once[1] == in_steps[1]
 
 
 @QUICK

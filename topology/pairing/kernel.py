@@ -62,11 +62,13 @@ from topology.pairing.entries import (
     PAIRED,
     QUEUED,
     REAL,
+    RING_MASK,
     ROOT_WORK,
     SILENT,
     SOURCED,
     SPANS,
     TAIL,
+    TALLY,
     WAITING,
     WAITS,
     WINDOW_NS,
@@ -85,6 +87,7 @@ from topology.pairing.entries import (
     target_of,
 )
 from topology.pairing.selftime import settle
+from topology.pairing.tally import CAPACITY, USED
 from topology.spans import END, LINK_SPAN, LINK_TRACE, PARENT, SPAN, START, TRACE, WEIGHT
 
 # Columns the resolver fills, int32, one 32-byte line a span.
@@ -92,6 +95,7 @@ PLACE, INSTANCE, OPERATION, TARGET, PROTOCOL, TRAITS, SPAN_TAG, PARENT_TAG = ran
 RESOLVED_COLUMNS = 8
 FAR_AHEAD, AHEAD = 12, 5
 """How many spans ahead their hash slots, and then their entries, are brought into the cache."""
+EXPIRE_AT_ONCE = 8192
 AHEAD_NS = 5_000_000_000
 """A span that ends later than this after its arrival comes from a clock that is ahead; it is counted on arrival."""
 
@@ -275,6 +279,15 @@ def arrive_all(state, wide, resolved, n):  # type: ignore[no-untyped-def]
         arrive(state, wide + i * 64, resolved + i * 32)
 
 
+@compiled(**INLINE)
+def _has_room(state, entries, rows):  # type: ignore[no-untyped-def]
+    """Whether so many more entries fit into ring and hash table as they are, and rows into the tally."""
+    head, tally = load_i64(state + HEAD * 8), load_i64(state + TALLY * 8)
+    return (head - load_i64(state + KEPT * 8) + entries <= load_i64(state + RING_MASK * 8)
+            and (head - load_i64(state + TAIL * 8) + entries) * 2 <= load_i64(state + HASH_MASK * 8)
+            and load_i64(tally + USED * 8) + rows <= load_i64(tally + CAPACITY * 8))
+
+
 @compiled(**JIT)
 def _renew(state, sequence, placeholder):  # type: ignore[no-untyped-def]
     """A placeholder whose newest child still waits gets a new place at the head of the ring, children and all."""
@@ -342,3 +355,22 @@ def release(state, before_ms):  # type: ignore[no-untyped-def]
         if load_i64(entry_at(state, sequence) + E_WORK * 8) >> 24 >= limit:
             break
         store_i64(state + KEPT * 8, sequence + 1)
+
+
+@compiled(**JIT)
+def take(state, wide, resolved, n, now_ns, horizon_ms):  # type: ignore[no-untyped-def]
+    """A request in one step, as most are: what waited for too long expires, then the spans arrive. False, with
+    nothing or only a part of that expired, when tables must grow before or a lot expires: then step by step.
+
+    Counts the same as the steps would: with that much room none of them lets a span expire before its time."""
+    few = min(load_i64(state + HEAD * 8) - load_i64(state + TAIL * 8), EXPIRE_AT_ONCE)
+    entries = 2 * n + few
+    if n > EXPIRE_AT_ONCE or not _has_room(state, entries, 4 * entries + 1024):
+        return False
+    now_ns = max(now_ns, load_i64(state + NOW_NS * 8))
+    store_i64(state + NOW_NS * 8, now_ns)
+    if expire(state, now_ns // 1_000_000 - horizon_ms, few) == few and few > 0:
+        return False
+    release(state, now_ns // 1_000_000 - 2 * horizon_ms)
+    arrive_all(state, wide, resolved, n)
+    return True

@@ -138,6 +138,7 @@ class Naming:
         self._operations_of: dict[Service, set[str]] = {}
         self._protocols: dict[str, int] = {"": 0, "http": 1}
         self._words = np.zeros(names.STATE_WORDS, np.int64)
+        self._words_address = int(self._words.ctypes.data)
         self._resources = np.zeros((2, 1 << 15), np.int32)
         self._resources_known = np.zeros(1 << 15, np.uint8)
         self._other_operation = np.zeros((MAX_ENDS, 2), np.int32)
@@ -186,6 +187,7 @@ class Naming:
         self.resolved = np.zeros((rows, RESOLVED_COLUMNS), np.int32)
         self.address = int(self.resolved.ctypes.data)
         self._unknown = np.zeros(rows, np.int32)
+        self._unknown_address = int(self._unknown.ctypes.data)
 
     def resolve(self, columns: SpanColumns) -> np.ndarray:
         """The resolved columns of a batch, naming whatever is new."""
@@ -193,9 +195,9 @@ class Naming:
             self._targets.clear()
         if len(self.resolved) < columns.capacity:
             self._make_room(columns.capacity)
-        words, unknown = int(self._words.ctypes.data), int(self._unknown.ctypes.data)
         while True:
-            missing = names.resolve(*columns.addresses, self.address, columns.used, words, unknown)
+            missing = names.resolve(*columns.addresses, self.address, columns.used, self._words_address,
+                                    self._unknown_address)
             if not missing:
                 return self.resolved
             for row in self._unknown[:missing].tolist():

@@ -12,6 +12,7 @@ from topology.interning import Interner
 from topology.lookup import insert_all
 from topology.model import EdgeKey, Resource, SeriesKey, Service, Side
 from topology.pairing import entries, kernel
+from topology.pairing.kernel import EXPIRE_AT_ONCE
 from topology.pairing.naming import Bounds, FailureRules, Naming
 from topology.pairing.selftime import SCRATCH_WORDS
 from topology.pairing.tally import Tally
@@ -19,7 +20,6 @@ from topology.pairing.targets import Alias, no_alias
 from topology.rollup import RollupBatch, SeriesTable, concatenate, rows_of
 from topology.spans import SpanColumns
 
-EXPIRE_AT_ONCE = 8192
 FIRST_RING = 1 << 14
 NEW_EDGES_AT_ONCE = 1 << 16
 RECENT_HARVESTS = 300
@@ -96,6 +96,15 @@ class Pairing:
     def take(self, columns: SpanColumns, now_ns: int) -> None:
         """Counts a batch that arrived at `now_ns` (epoch nanoseconds; a clock that goes back counts as standing)."""
         self.naming.resolve(columns)
+        if kernel.take(self._address, columns.addresses[0], self.naming.address, columns.used, now_ns,
+                       self._horizon_ms):
+            self._name_new_edges()
+        else:
+            self._take_in_steps(columns, now_ns)
+
+    def _take_in_steps(self, columns: SpanColumns, now_ns: int) -> None:
+        """The same with growing tables, and in pieces when there is a lot to expire or to count."""
+        self._name_new_edges()
         self.advance(now_ns)
         done = 0
         while done < columns.used:
