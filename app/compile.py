@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.resources import identify, read
 from topology import ring
-from topology.choosing import Chooser, Quota
+from topology.choosing import Chooser, Quota, remember
 from topology.graph import figures
 from topology.histogram import ladder
 from topology.journal import checksum
@@ -37,7 +37,10 @@ def compile_kernels() -> float:
     now_ns = time.time_ns()
     columns = decoder.decode(_request(now_ns).SerializeToString())
     pairing.take(columns, now_ns)
-    Chooser(1000, Quota()).choose(columns.wide, pairing.naming.resolved, columns.used, now_ns / 1e9)
+    resolved = pairing.naming.resolved
+    Chooser(1000, Quota()).choose(columns.wide, resolved, columns.used, now_ns / 1e9)
+    remember(columns.wide, columns.narrow, resolved, 1, np.empty(len(resolved), np.int64),
+             np.empty((len(resolved), 2), np.int64))
     pairing.advance(now_ns + 100_000_000_000)
     pairing.harvest(SeriesTable())
     return time.monotonic() - began_s

@@ -13,12 +13,10 @@ import numpy.typing as npt
 import orjson
 
 from collectors.otlp.span_reader import ReadSpan, span_at, spans_of
-from topology.choosing import Chooser
+from topology.choosing import Chooser, Place, place_of, remember
 from topology.journal import Journal
 from topology.model import Service
-from topology.pairing.entries import FAILED
-from topology.pairing.kernel import PLACE, TRAITS
-from topology.spans import OFFSET, TRACE, SpanColumns
+from topology.spans import TRACE, SpanColumns
 from topology.store.contract import Example
 
 COMPLETE_AFTER_S = 12.0
@@ -32,10 +30,8 @@ costs as much as for one, so a few wait for each other, for so many seconds."""
 MAX_SPANS = 2000
 HOUR_S = 3600.0
 PAGE_SPANS, MOST_PAGES = 1 << 15, 80
-"""Where spans are is kept in pages of 25 bytes a span: 63 MiB at most."""
+"""Where spans are is kept in pages of 24 bytes a span: 60 MiB at most."""
 LOW_BITS = (1 << 16) - 1
-Place = tuple[int, int, int, bool]
-"""Where a span is and what pairing saw in it: (ticket of the request, offset in it, number of the end, failed)."""
 
 
 class _Page:
@@ -44,9 +40,7 @@ class _Page:
     def __init__(self) -> None:
         self.used, self.newest_s = 0, 0.0
         self.trace = np.empty(PAGE_SPANS, np.int64)
-        self.ticket = np.empty(PAGE_SPANS, np.int64)
-        self.offset, self.place = np.empty(PAGE_SPANS, np.int32), np.empty(PAGE_SPANS, np.int32)
-        self.failed = np.empty(PAGE_SPANS, np.bool_)
+        self.rest = np.empty((PAGE_SPANS, 2), np.int64)
 
 
 class ExampleBook:
@@ -73,9 +67,8 @@ class ExampleBook:
             page = self._page(now_s)
             here = slice(page.used, min(page.used + used - done, PAGE_SPANS))
             rows = slice(done, done + here.stop - here.start)
-            page.trace[here], page.offset[here] = columns.wide[rows, TRACE], columns.narrow[rows, OFFSET]
-            page.ticket[here], page.place[here] = ticket, resolved[rows, PLACE]
-            page.failed[here] = resolved[rows, TRAITS] & FAILED
+            remember(columns.wide[rows], columns.narrow[rows], resolved[rows], ticket,
+                     page.trace[here], page.rest[here])
             page.used, page.newest_s, done = here.stop, now_s, rows.stop
 
     def _page(self, now_s: float) -> _Page:
@@ -111,8 +104,7 @@ class ExampleBook:
             for row in np.flatnonzero(maybe[page.trace[: page.used] & LOW_BITS]).tolist():
                 places = found.get(int(page.trace[row]))
                 if places is not None:
-                    places.append((int(page.ticket[row]), int(page.offset[row]), int(page.place[row]),
-                                   bool(page.failed[row])))
+                    places.append(place_of(page.rest[row]))
         return found
 
     def afford(self, size: int, now_s: float) -> bool:

@@ -1,6 +1,7 @@
 """Which spans make their trace worth keeping: failures, the slowest, and a sample of every operation.
 
 A compiled pass over the spans of a request; what it remembers is a few numbers per operation.
+Another writes down where spans are, so that a trace that was chosen can be read again.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import numpy.typing as npt
 
 from topology.machine import JIT, compiled
 from topology.pairing.entries import FAILED, INBOUND, PROTECTED, ROOT_WORK
-from topology.pairing.kernel import OPERATION, TRAITS
-from topology.spans import END, START
+from topology.pairing.kernel import OPERATION, PLACE, TRAITS
+from topology.spans import END, OFFSET, START, TRACE
 
 HOUR_S = 3600.0
 SLOWER = 1.25
@@ -54,6 +55,26 @@ def _choose(wide, resolved, n, now_s, left, next_s, bar_ns, spacing_s, chosen): 
             chosen[found] = i
             found += 1
     return found
+
+
+@compiled(**JIT)
+def remember(wide, narrow, resolved, ticket, trace, rest):  # type: ignore[no-untyped-def]
+    """Writes down where every span of a request is: its trace, and what `place_of` reads."""
+    for i in range(len(wide)):
+        trace[i] = wide[i, TRACE]
+        rest[i, 0] = ticket
+        failed = 1 if resolved[i, TRAITS] & FAILED else 0
+        rest[i, 1] = (np.int64(narrow[i, OFFSET]) << 32) | (np.int64(resolved[i, PLACE]) << 1) | failed
+
+
+Place = tuple[int, int, int, bool]
+"""Where a span is and what pairing saw in it: (ticket of the request, offset in it, number of the end, failed)."""
+
+
+def place_of(rest: npt.NDArray[np.int64]) -> Place:
+    """Reads what `remember` wrote."""
+    ticket, word = rest.tolist()
+    return ticket, word >> 32, (word & 0xFFFFFFFF) >> 1, bool(word & 1)
 
 
 class Chooser:
