@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 from finders import AT_S, LEDGER, ORDERS, Failing, FailingLines, Lines, Slow, Source, Traces, found, line, span
+from running import soon
 from snapshots import Shelf
 from snapshots import trace as kept_trace
 
@@ -247,8 +248,7 @@ def test_a_stop_waits_for_no_source() -> None:
 
     async def stopped() -> tuple[list[str], list[str]]:
         waiting = asyncio.ensure_future(searches.traces([QUERY]))
-        while not quick.asked:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(soon, lambda: bool(quick.asked), 20)
         await asyncio.sleep(0.2)
         searches.close()
         told = await waiting
