@@ -11,10 +11,11 @@ from collectors.elastic.walking import Walk
 from collectors.elastic_logs.clauses import of_levels
 from collectors.elastic_logs.counting import Counted
 from collectors.elastic_logs.documents import Mask, line_of
+from collectors.elastic_logs.services import named
 from collectors.elastic_logs.views import View
 from collectors.log_records import ERRORS
 
-MINUTES_REMEMBERED = 180
+MINUTES_REMEMBERED = 90
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class ErrorLines:
 
     def _walk(self, cluster: Cluster, counted: Counted, span: tuple[int, int], lines: int, room: int) -> Walk:
         words = [word for level, word in counted.spellings if level in ERRORS]
-        query = self.view.query(*span, *of_levels(self.view, sorted(ERRORS), words))
+        query = self.view.query(*span, *of_levels(self.view, sorted(ERRORS), words), named(self.view))
         # any order is as good, and quicker, where all of them are read
         sort = (self.view.newest_first(),) if lines > room else ()
         return Walk(cluster, self.view.pattern, {"query": query, **self.view.document()}, min(lines, room), sort)

@@ -42,6 +42,11 @@ def of_service(view: View, service: Service, environment: str) -> list[Clause]:
     return clauses
 
 
+def named(view: View) -> Clause:
+    """Holds for lines that name a service at all."""
+    return _any([{"exists": {"field": field}} for field in view.services])
+
+
 def _is(field: str, value: str, *, missing: bool) -> Clause:
     """A field that has a value; `missing`: or has none at all."""
     has: Clause = {"term": {field: value}}

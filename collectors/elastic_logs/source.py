@@ -104,11 +104,11 @@ class ElasticLogs:
             )
             reader.view = view
             try:
-                found += reader.read(self._cluster, counted, self._config.max_lines)
+                found += reader.read(self._cluster, counted, self._config.max_lines - len(found))
             except SourceUnavailable as error:
                 met.meet([f"{view.name}: error lines could not be read: {error}"], costs_lines=False)
         self._figures["lines_read"] += len(found)
-        return sorted(found, key=lambda line: -line.time_s)[: self._config.max_lines]
+        return sorted(found, key=lambda line: -line.time_s)
 
     def look(self, index: Index) -> _Look:
         """Which layouts the indices of a pattern have, remembered for a while."""
