@@ -172,12 +172,15 @@ def test_a_trace_that_is_waited_for_says_so(browser: Browser) -> None:
     asked = sources()
     with house(asked) as home, visiting(browser, home.origin) as visitor:
         page = visitor.open("/traces/ffff")
-        expect(page.locator(".pulse")).to_contain_text("asking bank-oap, jaeger, old")
+        expect(page.locator(".pulse")).to_contain_text("Asking bank-oap, jaeger, old")
         slow = asked["jaeger"]
         assert isinstance(slow, Slow)
         slow.go.set()
         expect(page.locator("h1")).to_have_text("This trace was not kept")
         expect(page.locator(".trouble")).to_have_text("old: nobody listens there")
+        expect(page.locator("header p").last).to_contain_text("Asked for it: bank-oap, jaeger, old.")
+        page.get_by_text("Search traces").click()
+        listed(page)
 
 
 def test_rows_of_several_sources_are_one_list(visitor: Visitor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -39,7 +39,7 @@ class TracePages:
         kept = self._views.trace(trace_id)
         sources = self._finding.sources("traces")
         if kept is None and not sources:
-            return traces.missing((), self._w)
+            return self._missing()
         body = self._page(kept) if kept else traces.looking(sources, self._w)
         asks = [] if kept else [dcc.Interval(id="trace-open", interval=1, max_intervals=1)]
         return [html.Div(body, id="trace"), dcc.Store(id="trace-asked", data=trace_id), *asks]
@@ -55,9 +55,9 @@ class TracePages:
             try:
                 found, faults = await self._finding.trace(str(trace_id))
             except Overloaded:
-                return traces.missing([CROWDED], self._w)
+                return self._missing([CROWDED])
             if found is None:
-                return traces.missing([asdict(one) for one in faults], self._w)
+                return self._missing([asdict(one) for one in faults])
             return await asyncio.to_thread(self._page, found)
 
         @dash.callback(
@@ -72,6 +72,9 @@ class TracePages:
             for row, marks in trace_lines.marks(found["lines"], place, self._w).items():
                 set_props(f"marks-{row}", {"children": marks})
             return trace_lines.lines_of(found, place, nodes, self._base, self._w)
+
+    def _missing(self, troubles: Sequence[Json] = ()) -> list[Component]:
+        return traces.missing(self._finding.sources("traces"), troubles, self._base, self._w)
 
     async def _lines(self, place: Place) -> Json:
         try:

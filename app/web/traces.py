@@ -18,15 +18,17 @@ from app.web.wording import Wording
 MOST_SHARES = 6
 
 
-def missing(troubles: Sequence[Json], w: Wording) -> list[Component]:
-    """What stands in place of a trace that nobody who answered has."""
-    head = html.Header([html.H1(w("trace.missing")), html.P(w("trace.missing.text"), className="quiet")])
-    return [head, *trace_lines.troubles(troubles, w)]
+def missing(sources: Sequence[str], troubles: Sequence[Json], base: str, w: Wording) -> list[Component]:
+    """What stands in place of a trace that nobody who answered has. `base` is the published base path."""
+    asked = [html.P(w("trace.missing.asked", ", ".join(sources)), className="quiet")] if sources else []
+    head = html.Header([html.H1(w("trace.missing")), html.P(w("trace.missing.text"), className="quiet"), *asked])
+    search = html.P(html.A(w("trace.missing.search"), href=f"{base}traces", className="out"))
+    return [head, html.Section([*trace_lines.troubles(troubles, w), search], className="trace-lines")]
 
 
 def looking(sources: Sequence[str], w: Wording) -> list[Component]:
     """What stands in place of a trace while sources are asked for it."""
-    words = html.P(w("traces.asking", ", ".join(sources)), className="quiet pulse", role="status")
+    words = html.P(w("trace.looking.text", ", ".join(sources)), className="quiet pulse", role="status")
     return [html.Header([html.H1(w("trace.looking")), words])]
 
 
