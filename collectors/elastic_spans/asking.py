@@ -60,8 +60,8 @@ class Reading:
 
     A stretch is over when it is read, so documents come in the order that is quickest. A point in time that expires is
     opened again and read from its start: what was read before is known to whoever counts spans. Whoever works on pages
-    may change `size`, up to `most`, which falls where replies were too large. `lacks` says why documents may be
-    missing, "" while none are known to be.
+    may change `size`, up to `most`, which falls where replies were too large, and ask for `whole` documents instead of
+    the fields that are read. `lacks` says why documents may be missing, "" while none are known to be.
     """
 
     cluster: Cluster
@@ -69,6 +69,7 @@ class Reading:
     query: Mapping[str, Any]
     size: int
     most: int
+    whole: bool = False
     lacks: str = ""
     _point: str = ""
     _sort: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
@@ -109,7 +110,7 @@ class Reading:
         size = self.size
         body: dict[str, Any] = {
             "query": self.query, "pit": {"id": self._point, "keep_alive": f"{KEEP_ALIVE_S}s"}, "size": size,
-            "sort": [*self._sort], "track_total_hits": False, "_source": list(WANTED),
+            "sort": [*self._sort], "track_total_hits": False, "_source": True if self.whole else list(WANTED),
         }
         if after is not None:
             body["search_after"] = after

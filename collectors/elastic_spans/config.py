@@ -14,6 +14,13 @@ Character = Annotated[str, Matching(r"\S", "one character")]
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster(Connection):
+    """A cluster whose documents are read, which takes more queries than counting them."""
+
+    max_queries: Annotated[int, Range(1, 100_000)] = 600
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Spans of one cluster. Every document tells its layout itself, so `indices` may be of several kinds.
 
@@ -21,7 +28,7 @@ class Config:
     they were read: a wide `pace.overlap` costs a question, not the documents. A page has `page_size` documents, fewer
     where they are large. `dot` is what Jaeger writes for dots in the names of tags (`tag_dot_replacement`)."""
 
-    cluster: Connection = Connection()
+    cluster: Cluster = Cluster()
     indices: tuple[Pattern, ...] = ("jaeger-span-*", "traces-*")
     page_size: Annotated[int, Range(100, 10_000)] = 2500
     dot: Character = "@"

@@ -13,7 +13,20 @@ from typing import Any
 
 import orjson
 
-from collectors.spans.writing import ERROR, KINDS, OK, UNSET, attribute, event, identifier, resource, span
+from collectors.spans.writing import (
+    ERROR,
+    KINDS,
+    LONGEST_REMEMBERED,
+    OK,
+    REMEMBERED,
+    UNSET,
+    attribute,
+    event,
+    identifier,
+    resource,
+    span,
+    text_field,
+)
 
 Tags = dict[str, Any]
 CHILD_OF = "CHILD_OF"
@@ -25,6 +38,7 @@ _NEW_NAMES = {"peer.hostname": "server.address", "peer.port": "server.port", "db
               "db.type": "db.system", "message_bus.destination": "messaging.destination.name"}
 _SENDER_NAMES = {"hostname": "host.name"}
 _STATUSES = {"ERROR": ERROR, "OK": OK}
+_READ = frozenset((*_OWN, *_NEW_NAMES, "error"))
 
 
 def sender(process: Mapping[str, Any], dot: str = DOT) -> bytes:
@@ -51,8 +65,11 @@ def read_tags(listed: Iterable[Mapping[str, Any]] | None, fields: Mapping[str, A
 
 
 def _value(tag: Mapping[str, Any]) -> Any:
-    """The value of a tag, which its storage may have turned into text."""
-    value, kind = tag.get("value"), tag.get("type")
+    return typed(tag.get("value"), tag.get("type"))
+
+
+def typed(value: Any, kind: Any) -> Any:
+    """The value of a tag of a type, which its storage may have turned into text."""
     if not isinstance(value, str) or kind in (None, "string", "binary"):
         return value
     try:
@@ -61,19 +78,46 @@ def _value(tag: Mapping[str, Any]) -> Any:
         return value
 
 
+@lru_cache(maxsize=REMEMBERED, typed=True)
+def _remembered(key: str, kind: Any, value: Any) -> bytes:
+    return attribute(key, typed(value, kind))
+
+
+def _taken_apart(document: Mapping[str, Any], dot: str) -> tuple[Tags, list[bytes]]:
+    """The tags that are read, and all others as attributes. Most tags have been seen before."""
+    read: Tags = {}
+    others: list[bytes] = []
+    for tag in document.get("tags") or ():
+        key, value, kind = tag.get("key"), tag.get("value"), tag.get("type")
+        if key in _READ:
+            read[key] = typed(value, kind)
+        elif (isinstance(value, str) and len(value) > LONGEST_REMEMBERED) or isinstance(value, (list, dict)):
+            others.append(attribute(str(key), typed(value, kind)))
+        elif isinstance(key, str):
+            others.append(_remembered(key, kind, value))
+    for name, value in (document.get("tag") or {}).items():
+        key = name.replace(dot, ".")
+        if key in _READ:
+            read[key] = value
+        else:
+            others.append(attribute(key, value))
+    return read, others
+
+
 def write(document: Mapping[str, Any], dot: str = DOT) -> bytes:
     """The bytes of a span; b"" for a document that is none."""
     trace, own = identifier(str(document.get("traceID", "")), 16), identifier(str(document.get("spanID", "")), 8)
     start_us = document.get("startTime")
     if not trace or not own or not isinstance(start_us, int):
         return b""
-    tags = read_tags(document.get("tags"), document.get("tag"), dot)
+    tags, attributes = _taken_apart(document, dot)
     parent, links = _references(document, trace)
     kind = KINDS.get(str(tags.get("span.kind", "")).lower(), 0)
     status, state = _status(tags), str(tags.get("w3c.tracestate") or "")
     times_ns = start_us * MICRO, (start_us + int(document.get("duration") or 0)) * MICRO
-    return span((trace, own, parent), str(document.get("operationName") or ""), kind, times_ns, _attributes(tags),
-                status=status, trace_state=state, events=_events(document.get("logs")), links=links)
+    return span((trace, own, parent), str(document.get("operationName") or ""), kind, times_ns,
+                [*attributes, *_translated(tags, attributes)], status=status, trace_state=state,
+                events=_events(document.get("logs")), links=links)
 
 
 def _references(document: Mapping[str, Any], trace: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
@@ -97,11 +141,16 @@ def _status(tags: Tags) -> tuple[int, str]:
     return said, str(tags.get("otel.status_description") or "")
 
 
-def _attributes(tags: Tags) -> list[bytes]:
+def _translated(tags: Tags, attributes: list[bytes]) -> list[bytes]:
+    """What is left of the tags that are read, under their own names and those of the conventions."""
+    left = {key: value for key, value in tags.items() if key not in _OWN}
+    if not left:
+        return []
+    known = b"".join(attributes)
     for old, new in _NEW_NAMES.items():
-        if old in tags:
-            tags.setdefault(new, tags[old])
-    return [attribute(key, value) for key, value in tags.items() if key not in _OWN]
+        if old in left and text_field(1, new) not in known:
+            left[new] = left[old]
+    return [attribute(key, value) for key, value in left.items()]
 
 
 def _events(logs: Sequence[Mapping[str, Any]] | None) -> list[bytes]:
