@@ -27,8 +27,18 @@ def between(from_s: float, to_s: float) -> dict[str, Any]:
     return {"bool": {"should": [{"range": {name: span}} for name in TIMES], "minimum_should_match": 1}}
 
 
-def counts(cluster: Cluster, index: str, from_s: int, to_s: int) -> tuple[Counts, str]:
-    """How many documents there are in each slice that has any, and why some may not be counted ("" when all are)."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many documents there are in each slice that has any; why some may not be counted ("" when all are), and the
+    indices that did not answer."""
+
+    slices: Counts
+    lacks: str
+    silent: Sequence[str]
+
+
+def counts(cluster: Cluster, index: str, from_s: int, to_s: int) -> Counted:
+    """The documents of every slice in [from_s, to_s)."""
     slices = {name: {"date_histogram": {"field": name, "fixed_interval": f"{SLICE_S}s", "min_doc_count": 1}}
               for name in TIMES}
     reply = cluster.search(index, {"size": 0, "track_total_hits": False, "query": between(from_s, to_s),
@@ -39,7 +49,8 @@ def counts(cluster: Cluster, index: str, from_s: int, to_s: int) -> tuple[Counts
             start_s = int(bucket["key"]) // 1000
             if from_s <= start_s < to_s:
                 found[start_s] = found.get(start_s, 0) + int(bucket["doc_count"])
-    return found, shortfall(reply)
+    failures = (reply.get("_shards") or {}).get("failures") or ()
+    return Counted(found, shortfall(reply), sorted({str(one["index"]) for one in failures if one.get("index")}))
 
 
 def stretches(starts: Sequence[int], longest_s: int = 60) -> Iterator[tuple[int, int]]:
@@ -61,7 +72,8 @@ class Reading:
     A stretch is over when it is read, so documents come in the order that is quickest. A point in time that expires is
     opened again and read from its start: what was read before is known to whoever counts spans. Whoever works on pages
     may change `size`, up to `most`, which falls where replies were too large, and ask for `whole` documents instead of
-    the fields that are read. `lacks` says why documents may be missing, "" while none are known to be.
+    the fields that are read. Indices that are `silent` are left out where nothing can be read with them. `lacks` says
+    why documents may be missing, "" while none are known to be.
     """
 
     cluster: Cluster
@@ -69,6 +81,7 @@ class Reading:
     query: Mapping[str, Any]
     size: int
     most: int
+    silent: Sequence[str] = ()
     whole: bool = False
     lacks: str = ""
     _point: str = ""
@@ -88,13 +101,24 @@ class Reading:
     def _from_points(self, ahead: ThreadPoolExecutor) -> Iterator[list[Mapping[str, Any]]]:
         for again in range(RESTARTS + 1):
             try:
-                self._point, self._sort = self.cluster.open_point(self.index, KEEP_ALIVE_S), self.cluster.tie_breaker()
+                self._point, self._sort = self._open(), self.cluster.tie_breaker()
                 yield from self._from_point(ahead)
                 return
             except PointExpired:
                 self._point = ""
                 if again == RESTARTS:
                     raise
+
+    def _open(self) -> str:
+        """A point in time: it needs every shard, unlike a search."""
+        try:
+            return self.cluster.open_point(self.index, KEEP_ALIVE_S)
+        except NoSuchIndex:
+            raise
+        except SourceUnavailable:
+            if not self.silent:
+                raise
+        return self.cluster.open_point(",-".join([self.index, *self.silent]), KEEP_ALIVE_S)
 
     def _from_point(self, ahead: ThreadPoolExecutor) -> Iterator[list[Mapping[str, Any]]]:
         coming: Future[tuple[Sequence[Mapping[str, Any]], bool]] | None = ahead.submit(self._page, None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from collectors.contract import Context, FoundTrace, OpenedTrace, Pulled, TraceQuery
 from collectors.elastic.cluster import connect
-from collectors.elastic_spans.asking import SLICE_S, Counts, Reading, between, counts, documents, stretches
+from collectors.elastic_spans.asking import Counted, Counts, Reading, between, counts, documents, stretches
 from collectors.elastic_spans.config import Config
 from collectors.elastic_spans.finding import NEWEST, matching, of_traces
 from collectors.elastic_spans.layouts import is_wide, made
@@ -37,17 +37,18 @@ class StoredSpans:
     def pull(self, from_s: int, to_s: int) -> Pulled:
         """The spans that began in these minutes, but for slices that have as many documents as when they were read;
         the documents are counted now."""
-        found, lacks = counts(self._cluster, self._index, from_s, to_s)
+        found = counts(self._cluster, self._index, from_s, to_s)
         missing = Missing()
-        if lacks:
-            missing.between(from_s * MICROS, to_s * MICROS, lacks)
-        changed = sorted(start for start, n in found.items() if lacks or self._as_read.get(start) != n)
-        self._read["slices_unchanged"] += len(found) - len(changed)
+        if found.lacks:
+            missing.between(from_s * MICROS, to_s * MICROS, found.lacks)
+        changed = sorted(start for start, n in found.slices.items() if found.lacks or self._as_read.get(start) != n)
+        self._read["slices_unchanged"] += len(found.slices) - len(changed)
         return Pulled(spans=self._spans(changed, found, missing), faults=missing.faults, partial=missing.minutes)
 
-    def _spans(self, changed: Sequence[int], found: Counts, missing: Missing) -> Iterator[bytes]:
+    def _spans(self, changed: Sequence[int], found: Counted, missing: Missing) -> Iterator[bytes]:
         for from_s, to_s in stretches(changed):
-            reading = Reading(self._cluster, self._index, between(from_s, to_s), self._size, self._config.page_size)
+            reading = Reading(self._cluster, self._index, between(from_s, to_s), self._size, self._config.page_size,
+                              found.silent)
             for page in reading.pages():
                 reading.whole = not any(is_wide(document) for document in page)
                 content = self._request(page).content()
@@ -56,8 +57,8 @@ class StoredSpans:
                     yield content
             if reading.lacks:
                 missing.between(from_s * MICROS, to_s * MICROS, reading.lacks)
-            else:
-                self._remember({start: found[start] for start in changed if from_s <= start < to_s})
+            elif not found.lacks:
+                self._remember({start: found.slices[start] for start in changed if from_s <= start < to_s})
 
     def _remember(self, read: Counts) -> None:
         self._as_read |= read
@@ -124,6 +125,3 @@ def _fitting(size: int, most: int, written: int) -> int:
 def build(config: Config, name: str, context: Context) -> StoredSpans:
     """The source named `name` in the configuration; nothing is asked yet."""
     return StoredSpans(config, context)
-
-
-__all__ = ["SLICE_S", "StoredSpans", "build"]
