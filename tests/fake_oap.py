@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -197,8 +198,8 @@ def _error(message: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(oap: FakeOap) -> Iterator[FakeOap]:
-    """The server, listening on loopback."""
+def serving(oap: FakeOap, tls: ssl.SSLContext | None = None) -> Iterator[FakeOap]:
+    """The server, listening on loopback, perhaps over TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -211,15 +212,18 @@ def serving(oap: FakeOap) -> Iterator[FakeOap]:
             self.send_response(oap.status if oap.status != 200 else status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # whoever asked may have gone
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        oap.url = f"http://127.0.0.1:{server.server_port}/graphql"
+        oap.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/graphql"
         try:
             yield oap
         finally:

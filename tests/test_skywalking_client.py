@@ -93,13 +93,27 @@ def test_requests_keep_their_distance() -> None:
 
 
 def test_tls_trusts_the_authority_of_the_house(tmp_path: Path) -> None:
-    """The file of `ca` is trusted; a file that is none is a fault of the configuration."""
+    """Over https a server is asked whose certificate the file of `ca` signed, and no other."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with serving(FakeOap(), context) as oap:
+        trusting = GraphQL(Config(url=oap.url, tls=Tls(ca=tmp_path / "ca.pem")))
+        assert trusting.ask("{version}").data == {"version": "10.1.0"}
+        trusting.close()
+        doubting = GraphQL(Config(url=oap.url))
+        with pytest.raises(SourceUnavailable, match="not trusted"):
+            doubting.ask("{version}")
+        doubting.close()
+
+
+def test_files_that_are_no_certificates_are_faults(tmp_path: Path) -> None:
+    """A file of the configuration that is not what it is named after, and a certificate without its key."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     (tmp_path / "no.pem").write_text("nothing")
-    told = Tls(ca=tmp_path / "ca.pem")
-    assert [*told.check()] == []
-    assert told.context().verify_mode is ssl.CERT_REQUIRED
+    assert [*Tls(ca=tmp_path / "ca.pem").check()] == []
     assert [key for key, _, _ in Tls(ca=tmp_path / "no.pem").check()] == [""]
     assert [key for key, _, _ in Tls(certificate=tmp_path / "ca.pem").check()] == ["certificate"]
 

@@ -159,6 +159,8 @@ def _messages(errors: Sequence[Mapping[str, Any]]) -> str:
 def _words(failure: httpx.HTTPError) -> str:
     if isinstance(failure, httpx.TimeoutException):
         return "the OAP did not answer in time"
+    if "CERTIFICATE_VERIFY_FAILED" in str(failure):
+        return "the certificate of the OAP, or of what is in front of it, is not trusted"
     if isinstance(failure, httpx.ConnectError):
         return "the OAP cannot be reached"
     return f"the connection to the OAP broke ({type(failure).__name__})"
