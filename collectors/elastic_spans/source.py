@@ -41,7 +41,7 @@ class StoredSpans:
         missing = Missing()
         if found.lacks:
             missing.between(from_s * MICROS, to_s * MICROS, found.lacks)
-        changed = sorted(start for start, n in found.slices.items() if found.lacks or self._as_read.get(start) != n)
+        changed = sorted(start for start, n in found.slices.items() if self._as_read.get(start) != n)
         self._read["slices_unchanged"] += len(found.slices) - len(changed)
         return Pulled(spans=self._spans(changed, found, missing), faults=missing.faults, partial=missing.minutes)
 
@@ -57,7 +57,7 @@ class StoredSpans:
                     yield content
             if reading.lacks:
                 missing.between(from_s * MICROS, to_s * MICROS, reading.lacks)
-            elif not found.lacks:
+            else:
                 self._remember({start: found.slices[start] for start in changed if from_s <= start < to_s})
 
     def _remember(self, read: Counts) -> None:
