@@ -57,7 +57,7 @@ def fill(server: Server) -> None:
     server.ask("POST", "/lines-0/_refresh")
     server.ask("PUT", "/lines-0/_settings", {"index": {"blocks.write": True}})
     for clone in range(1, CLONES):
-        server.ask("POST", f"/lines-0/_clone/lines-{clone}", {})
+        server.ask("POST", f"/lines-0/_clone/lines-{clone}", {"settings": {"index.number_of_replicas": 0}})
     server.ask("GET", "/_cluster/health/lines-*?wait_for_status=green&timeout=120s")
 
 
