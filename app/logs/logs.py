@@ -1,7 +1,7 @@
 """The newest error lines of all sources, their patterns, and searches over the sources that can be searched.
 
-Whoever asks sources hands over what a pull brought with `note`, names those that can be searched in `finders`, and
-keeps `checkpoints` with its own; `restore` takes them back before anything is noted.
+Whoever asks sources hands over what a pull brought with `note`, names them for searches with `search_in`, and keeps
+`checkpoints` with its own; `restore` takes them back before anything is noted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from app.logs.patterns import LogPatterns, Said
 from collectors.contract import FoundLine, LineFinder, LineQuery
@@ -53,6 +54,10 @@ class Logs:
         self._before: dict[str, float] = {}
         self._known: frozenset[int] = frozenset()
         self._kept_until = b"{}"
+
+    def search_in(self, sources: Mapping[str, object]) -> None:
+        """Those of the sources, by name, that can be searched for lines are searched from now on."""
+        self.finders |= {name: cast("LineFinder", one) for name, one in sources.items() if hasattr(one, "find_lines")}
 
     def note(self, source: str, lines: Sequence[FoundLine]) -> None:
         """Takes in the newest error lines that a pull of a source brought, each of which it brings once in its life."""
