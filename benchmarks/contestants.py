@@ -91,8 +91,8 @@ class Synoptic:
         return server
 
     def calls(self, server: Server) -> Calls:
-        """What its graph of the last five minutes tells."""
-        graph = json.loads(_get(server, "web", "/api/v1/graph?window=5m"))
+        """What its graph of the last quarter of an hour tells."""
+        graph = json.loads(_get(server, "web", "/api/v1/graph?window=15m"))
         names = {node["id"]: node["name"] for node in graph["nodes"]}
         return {
             (names[edge["source"]], names[edge["target"]]): (edge["calls"], edge["errors"]) for edge in graph["edges"]

@@ -1,12 +1,13 @@
 """The race: one load into a real OpenTelemetry collector and into Synoptic, in turn; spans per CPU second of each.
 
 The collector runs its service-graph and span-metrics connectors, Synoptic runs as `synoptic serve` starts it, with its
-journal and its page. Both know their services when the clock starts: one lap of the load has gone before. A run's CPU
+journal and its page. Both are as they are in a house where they have worked before: as many laps as will count have
+gone before, and are settled, so both know their services and have the memory that they need. A run's CPU
 time (user and system, of the server process) counts from the first request after that until the answer is complete:
 every span expired, every window counted, every call in the answer. Both answers are compared with each other, edge by
 edge, and ours with the truth. The sender has another core and decodes nothing.
 
-usage: python -m benchmarks.race [--runs 3] [--laps 3] [--protocols grpc,http] [--sync]
+usage: python -m benchmarks.race [--runs 3] [--laps 6] [--protocols grpc,http] [--sync]
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contestants import ROOT, SENDER_CORE, Calls, Collector, Synoptic, quality, sender, without_queues
+from benchmarks.contestants import (
+    HORIZON_S,
+    ROOT,
+    SENDER_CORE,
+    Calls,
+    Collector,
+    Synoptic,
+    quality,
+    sender,
+    without_queues,
+)
 from benchmarks.load import Load, load
 from benchmarks.machine import machine
 from benchmarks.process import Server, pinned
@@ -30,8 +41,8 @@ from benchmarks.simulation import SECOND
 from benchmarks.table import Figure, show
 
 BARS = {"grpc": 5.0, "http": 8.0}
-WARM_S = 12.0
-"""After the lap that makes names and series known, and the first commit of them."""
+WARM_S = 2.0 * HORIZON_S + 4
+"""After the laps that make names and series known: by then Synoptic has forgotten their spans, and the collector."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +91,21 @@ def send(source: Load, server: Server, protocol: str, laps: int, *more: str, beg
 
 
 def run(side: Collector | Synoptic, source: Load, protocol: str, laps: int) -> Run:
-    """One run of one side: a lap to warm it up, and after a pause the laps that count."""
+    """One run of one side: laps to warm it up, and after a pause the laps that count."""
     server = side.start()
     try:
-        send(source, server, protocol, 1, begin_s=time.time() - (laps + 1) * source.duration_s - WARM_S - 5)
+        send(source, server, protocol, laps, begin_s=time.time() - 2 * laps * source.duration_s - WARM_S - 5)
         time.sleep(WARM_S)
         before_s = server.cpu_s
-        wall_s = send(source, server, protocol, laps, "-first", "1")
+        wall_s = send(source, server, protocol, laps, "-first", str(laps))
         sending_s = server.cpu_s - before_s
         time.sleep(side.wait_s)
         cpu_s = server.cpu_s - before_s
         peak_mib = server.memory_mib("VmHWM")
         if isinstance(side, Synoptic):
             counted = quality(server)
-            if counted["spans"] != source.spans * (laps + 1):
-                raise RuntimeError(f"{source.spans * (laps + 1)} spans sent, counted {counted}")
+            if counted["spans"] != source.spans * 2 * laps:
+                raise RuntimeError(f"{source.spans * 2 * laps} spans sent, counted {counted}")
         found = Run(source.spans * laps, cpu_s, sending_s, wall_s, peak_mib, side.calls(server))
     finally:
         server.stop()
@@ -124,7 +135,7 @@ def compare(source: Load, laps: int, theirs: Calls, ours: Calls) -> list[str]:
     truth: dict[tuple[str, str], tuple[int, int]] = {}
     for caller, callee, _, _, _, whole, errors in paths:
         calls, failed = truth.get((caller, callee), (0, 0))
-        truth[caller, callee] = (calls + whole * (laps + 1), failed + errors * (laps + 1))
+        truth[caller, callee] = (calls + whole * 2 * laps, failed + errors * 2 * laps)
     untrue = differences(
         {key: value for key, value in truth.items() if value[0]}, {key: ours[key] for key in truth if key in ours}
     )
@@ -191,7 +202,7 @@ def main() -> None:
     """Prints the table; fails when a bar is missed."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--runs", type=int, default=3)
-    arguments.add_argument("--laps", type=int, default=3, help="how often the load is sent in a run")
+    arguments.add_argument("--laps", type=int, default=6, help="how often the load is sent in a run")
     arguments.add_argument("--protocols", default="grpc,http")
     arguments.add_argument("--sync", action="store_true", help="compare the journal's sync settings instead")
     chosen = arguments.parse_args()
