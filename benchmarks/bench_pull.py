@@ -38,6 +38,7 @@ from engine_run import Clock, Run
 from jaeger_server import jaeger
 from stored_spans import jaeger_document, pairs
 
+from app.product import _spare_the_long_lived as spare_the_long_lived
 from app.runner.spans import deliver
 
 VERSION, INDEX = "elasticsearch-8.19.0", "jaeger-span-2027-01-15"
@@ -143,6 +144,7 @@ def measure() -> list[Figure]:
     """All figures of one server."""
     with running(VERSION) as server:
         seconds = fill(server)
+        spare_the_long_lived()
         total = server.ask("GET", f"/{INDEX}/_count")["count"]
         bares = {f"bare {size}": partial(bare, server, size) for size in SIZES}
         found = rates({**bares, "ours": partial(ours, server, seconds)})

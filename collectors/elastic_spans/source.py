@@ -18,7 +18,7 @@ from collectors.spans.writing import Request
 MICROS = 1_000_000
 MOST_OF_A_TRACE = 10_000
 REMEMBERED_SLICES = 100_000
-FIRST_PAGE, PAGE_BYTES = 250, 3 << 17
+FIRST_PAGE, PAGE_BYTES = 250, 1 << 18
 """A document of Jaeger with a dozen tags is 0.5 kB of OTLP, 3.7 kB of JSON, and 19 kB when that is decoded; two pages
 are held at once."""
 

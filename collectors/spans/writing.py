@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-REMEMBERED = 1 << 14
+REMEMBERED = 1 << 12
 LONGEST_REMEMBERED = 256
 """Characters: longer texts (statements, stack traces) are seldom the same twice."""
 KINDS: Mapping[str, int] = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
