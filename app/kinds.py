@@ -11,7 +11,7 @@ from typing import Any
 
 import collectors
 
-_SHARED = {"contract", "config", "elastic", "receiving", "log_records", "resources", "spans"}
+_SHARED = {"contract", "config", "elastic", "reaching", "receiving", "log_records", "resources", "spans"}
 _ALWAYS: Mapping[str, Mapping[str, str]] = {"otlp": {"kind": "otlp"}}
 
 

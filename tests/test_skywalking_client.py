@@ -12,8 +12,9 @@ from fake_oap import FakeOap, serving
 
 from app.reading import Reader, parse
 from collectors.config import Secret
+from collectors.reaching import Tls
 from collectors.skywalking.client import GraphQL, Pace, Refused
-from collectors.skywalking.config import Config, Limits, Tls
+from collectors.skywalking.config import Config, Limits
 from topology.errors import SourceUnavailable
 
 PASSWORD = "hunter2"

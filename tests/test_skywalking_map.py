@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from known_segments import Calls, End, Graph, send, teach
-from oap_server import LEARNT_S, Oap, free_port
+from oap_server import LEARNT_S, Oap, free_port, half_hour_zone
 from oap_server import running as oap_running
 from running import Running, product, soon
 
@@ -28,7 +28,7 @@ def asking(oap: Oap) -> dict[str, str]:
 @pytest.fixture
 def oap(tmp_path: Path) -> Iterator[Oap]:
     """A server half an hour off the full hour, with an empty store."""
-    with oap_running("10.1.0", tmp_path / "oap", "Asia/Kolkata") as server:
+    with oap_running("10.1.0", tmp_path / "oap", half_hour_zone(time.time())) as server:
         yield server
 
 
@@ -86,14 +86,14 @@ def test_absence_of_the_oap_costs_a_line(tmp_path: Path) -> None:
     """While the OAP is away the page of sources says so and the map stands; what it forgot meanwhile is not taken back,
     and what it tells anew is added."""
     port = free_port()
-    with oap_running("10.1.0", tmp_path / "first", port=port) as oap:
+    with oap_running("10.1.0", tmp_path / "first", half_hour_zone(time.time()), port) as oap:
         told = sent(oap, 2)
         running = Running(tmp_path / "product", asking(oap)).start()
         assert soon(lambda: drawn(running, told[-1]) == true(told[-1]), WITHIN_S)
     try:
         assert soon(lambda: state(running) == "failed", WITHIN_S)
         assert drawn(running, told[0]) == true(told[0])
-        with oap_running("10.1.0", tmp_path / "second", port=port) as oap:
+        with oap_running("10.1.0", tmp_path / "second", half_hour_zone(time.time()), port) as oap:
             again = sent(oap, 1)
             assert soon(lambda: drawn(running, again[-1]) == true(again[-1]), 120)
             assert drawn(running, told[0]) == true(told[0])

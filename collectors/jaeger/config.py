@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from collectors.config import Pace, Range
-from collectors.spans.site import Name, Site, Url
+from collectors.reaching import Url
+from collectors.spans.site import Name, Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

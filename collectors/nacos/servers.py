@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from collectors.nacos.config import Config, Tls
+from collectors.nacos.config import Config
 from collectors.nacos.documents import NotThere, token
+from collectors.reaching import Tls
 from topology.errors import SourceUnavailable
 
 LOGINS = ("/v3/auth/user/login", "/v1/auth/login")

@@ -10,9 +10,9 @@ from typing import Annotated
 import httpx
 
 from collectors.config import Duration, Matching, Range, ReadableFile, Secret
+from collectors.reaching import Url
 from topology.errors import SourceUnavailable
 
-Url = Annotated[str, Matching(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", "an address such as http://127.0.0.1:16686")]
 Name = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 MOST_BYTES = 16 << 20
 """Decoded, a reply takes several times as much memory as it has bytes."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from collectors.config import Matching, Pace, Range
-from collectors.spans.site import Name, Site, Url
+from collectors.reaching import Url
+from collectors.spans.site import Name, Site
 
 TraceQl = Annotated[str, Matching(r"\{.*\}", 'a TraceQL query in braces, such as {} or { resource.cluster = "a" }')]
 
