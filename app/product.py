@@ -24,7 +24,7 @@ from app.engine.snapshot import Rules
 from app.house import House
 from app.intakes import Intakes
 from app.registry import Registries
-from app.runner.wiring import Receivers, lags_s, sources
+from app.runner.wiring import Receivers, counting, lags_s, sources
 from app.searching import Searches
 from app.settings import Settings
 from app.slo.definitions import Definitions, definitions_of
@@ -119,7 +119,7 @@ def assemble(settings: Settings, closing: ExitStack, configuration: CatalogueFil
     engine_parts.sources = lambda: _sources(receivers, house, definitions, settings, engine_parts.objectives.failure)
     engine = Engine(engine_parts, _rules(settings))
     receivers = _receivers(settings, otlp, intakes, engine)
-    asked = sources(settings, Receivers(engine, intakes), engine_parts.mask, engine_parts.ladder)
+    asked = sources(settings, Receivers(engine, intakes), _identify(settings, otlp, house))
     receivers += asked
     searches = Searches({source.name: source.puller for source in asked})
     engine_parts.logs.search_in({source.name: source.puller for source in asked})
@@ -202,7 +202,8 @@ def _rules(settings: Settings) -> Rules:
                           health.min_bad_events)
     return Rules(objective, health.stale_after_s, health.leave_after_s, settings.layout.group_by, settings.environment,
                  settings.demo, settings.pairing.horizon_s + SETTLES_S, lags_s=lags_s(settings),
-                 change_rules=settings.changes.services, failed_within_s=settings.changes.failed_within_s)
+                 counting=counting(settings), change_rules=settings.changes.services,
+                 failed_within_s=settings.changes.failed_within_s)
 
 
 def _web_options(settings: Settings, otlp: OtlpConfig) -> WebOptions:

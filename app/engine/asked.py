@@ -47,14 +47,14 @@ class Asked:
     """Takes deliveries from any thread (`offer`); everything else belongs to the engine, which holds its lock.
 
     Every source has a ring of its own that moves on with what it has told: "the last five minutes" of a source that
-    is a minute behind are the last five that it told. `lags_s`: how far behind each of them usually is."""
+    is a minute behind are the last five that it told. `names`: the sources that count themselves."""
 
-    def __init__(self, parts: Parts, lags_s: Mapping[str, float], new_members: Callable[[], Members]) -> None:
-        self.names = frozenset(lags_s)
+    def __init__(self, parts: Parts, names: frozenset[str], new_members: Callable[[], Members]) -> None:
+        self.names = names
         self._ladder, self._store, self._new_members = parts.ladder, parts.store, new_members
         self._most_series = parts.pairing.bounds.max_series
-        self._rings = {name: Ring(parts.ladder, MINUTE_S) for name in lags_s}
-        self._until_s = dict.fromkeys(lags_s, 0)
+        self._rings = {name: Ring(parts.ladder, MINUTE_S) for name in names}
+        self._until_s = dict.fromkeys(names, 0)
         self._partial_s: dict[str, int] = {}
         self._readings = Readings()
         self._lock = threading.Condition()

@@ -59,7 +59,7 @@ class Engine(Answers, Promised, Changed, Naming):
         self.parts, self.rules = parts, rules
         self.lock = threading.RLock()
         self.ring = Ring(parts.ladder)
-        self.asked = Asked(parts, rules.lags_s, self._new_members)
+        self.asked = Asked(parts, rules.counting, self._new_members)
         self.members = self._new_members()
         self.presence = Presence()
         self.presence.load(parts.store.entities())
@@ -101,6 +101,7 @@ class Engine(Answers, Promised, Changed, Naming):
         self.placement.restore(checkpoints.get(PINNED, b"[]"))
         self.presence.restore_states(checkpoints.get(STATES, b"{}"))
         self._load_changes(now_s, checkpoints.get(VERSIONS, b"{}"))
+        self.parts.logs.restore(checkpoints)
         recovered = self.parts.intakes.recover(checkpoints)
         rows = self._fill_ring(now_s)
         self._budgets.refresh(now_s)
@@ -247,7 +248,8 @@ class Engine(Answers, Promised, Changed, Naming):
                        PINNED: self.placement.content(), STATES: self.presence.states_content()}
         checkpoints |= told | self.parts.objectives.checkpoints(self.parts.clock())
         # not few, and mostly the same as ten seconds ago
-        lines = {**self.parts.intakes.lines_contents(), **self.parts.registry.content()}
+        parts = self.parts
+        lines = {**parts.intakes.lines_contents(), **parts.registry.content(), **parts.logs.checkpoints()}
         checkpoints |= {name: kept for name, kept in lines.items() if kept is not self._lines_kept.get(name)}
         try:
             self.parts.intakes.settle(harvest)
@@ -325,10 +327,11 @@ class Engine(Answers, Promised, Changed, Naming):
         return moment_s if moment_s < now_s - PAST_S or window_s > self.ring.keep_s else None
 
     def _moment(self, now_s: float, window_s: int) -> Moment:
-        spans_s, told_s = self.parts.intakes.newest_end_s(), self.asked.newest_end_s()
-        newest_s = max(spans_s, told_s)
+        intakes = self.parts.intakes
+        newest_s = max(intakes.newest_end_s(), self.asked.newest_end_s())
         age_s = round(max(0.0, now_s - newest_s), 1) if newest_s else None
-        late_after_s = LATE_AFTER_S + (0.0 if spans_s > told_s - self.ring.keep_s else min(self.rules.lags_s.values()))
+        pushed = intakes.own.newest_end_s() > newest_s - self.ring.keep_s
+        late_after_s = LATE_AFTER_S + (0.0 if pushed else min(self.rules.lags_s.values(), default=0.0))
         return Moment(now_s, window_s, age_s, self._seq, live=True, partial=self.asked.partial(now_s - window_s),
                       late_after_s=late_after_s)
 

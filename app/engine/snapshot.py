@@ -60,6 +60,8 @@ class Rules:
     failed_within_s: float = 3600.0
     lags_s: Mapping[str, float] = field(default_factory=dict)
     """How far behind the sources are that are asked now and then, by name: that late, nothing of theirs is stale."""
+    counting: frozenset[str] = frozenset()
+    """Those of them that count themselves."""
 
 
 @dataclass(frozen=True)

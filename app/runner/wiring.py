@@ -15,8 +15,8 @@ from app.runner import spans
 from app.runner.asking import Asking, Source
 from app.settings import Settings
 from collectors.contract import Context, Pulled, Puller
+from collectors.resources import Identify
 from topology.errors import Overloaded
-from topology.histogram import Ladder
 
 TOLD_AFTER_S = 60.0
 """A minute is told when it is over."""
@@ -25,10 +25,16 @@ OF_NOW = frozenset(("nacos",))
 
 
 def lags_s(settings: Settings) -> dict[str, float]:
-    """How far behind the sources that count themselves usually are, by name: what they tell is about the minute before
-    the last, told some time after its end, at the next pull."""
+    """How far behind the sources that are asked usually are, by name: what they tell is about the minute before the
+    last, told some time after its end, at the next pull; spans then wait for each other."""
     return {name: TOLD_AFTER_S + c.config.pace.settle_s + c.config.pace.interval_s
-            for name, c in asked(settings).items() if c.kind not in OF_NOW and not hasattr(c.config, "spans_apart_s")}
+            + getattr(c.config, "spans_apart_s", 0.0) for name, c in asked(settings).items() if c.kind not in OF_NOW}
+
+
+def counting(settings: Settings) -> frozenset[str]:
+    """The names of the sources that count themselves instead of bringing spans."""
+    return frozenset(name for name, c in asked(settings).items()
+                     if c.kind not in OF_NOW and not hasattr(c.config, "spans_apart_s"))
 
 
 def asked(settings: Settings) -> dict[str, Collector]:
@@ -63,12 +69,13 @@ def build(collector: Collector, name: str, context: Context) -> Puller:
     return puller
 
 
-def sources(settings: Settings, to: Receivers, mask: Callable[[str], str], scale: Ladder) -> list[Source]:
+def sources(settings: Settings, to: Receivers, identify: Identify) -> list[Source]:
     """Every source that is asked, not yet started."""
-    context = Context(settings.environment, scale, mask, to.engine.parts.clock)
+    parts = to.engine.parts
+    context = Context(settings.environment, parts.ladder, parts.mask, parts.clock, identify)
 
     def stored(name: str) -> Callable[[], bytes | None]:
-        return lambda: to.engine.parts.store.checkpoints().get(CHECKPOINT + name)
+        return lambda: parts.store.checkpoints().get(CHECKPOINT + name)
 
     return [Source(Asking(name, c.kind, build(c, name, context), c.config.pace, to.deliver, stored(name),
                           c.kind not in OF_NOW, context.clock)) for name, c in asked(settings).items()]

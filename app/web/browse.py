@@ -72,8 +72,8 @@ class Browse:
     def __init__(self, views: Views, shells: Shells, finding: Finding) -> None:
         self._views, self._shells = views, shells
         self._w = Wording(shells.say)
-        self._traces = TracePages(views, finding, self._w, shells.options.base_path)
-        self._panel = Panel(views, self._w, shells.options.base_path, shells.meta.clock)
+        self._traces = TracePages(views, finding, self._w, shells.options.base_path, shells.options.links)
+        self._panel = Panel(views, self._w, shells.options.base_path, shells.meta.clock, shells.options.links)
         self._hashes = ""
         self.dash = _dash(shells)
         self.dash.shells = shells

@@ -10,6 +10,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
+from app.links import Link, filled, of_service
 from app.views import Json, Views
 from app.web import log_sections, registered, sections
 from app.web.change_words import listed
@@ -21,6 +22,9 @@ from app.web.slo_words import left
 from app.web.wording import UNKNOWN, Wording
 
 Parts = Sequence[Component | None]
+
+LOOKED_AT_S = 3600.0
+"""What links to other tools show: the hour up to the moment that is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,11 @@ class Content:
 
 
 class Panel:
-    """Makes the panel's content. `base` is the published base path, `clock` tells the time."""
+    """Makes the panel's content. `base` is the published base path, `clock` tells the time, `links` are the house's."""
 
-    def __init__(self, views: Views, w: Wording, base: str, clock: Callable[[], float]) -> None:
-        self._views, self._w, self._base, self._clock = views, w, base, clock
+    def __init__(self, views: Views, w: Wording, base: str, clock: Callable[[], float],
+                 links: Sequence[Link] = ()) -> None:
+        self._views, self._w, self._base, self._clock, self._links = views, w, base, clock, links
 
     async def content(self, selection: Any, view: Any) -> Content:
         """The elements for what is selected; nothing when nothing is."""
@@ -59,7 +64,7 @@ class Panel:
             self._head(node, sections.name_of(node), self._about(known), origin=node.get("origin", False)),
             sections.why(node),
             self._felt(known),
-            self._figures(node),
+            self._figures(known),
         ]
         below = [
             self._changes(known) if known.since_s is not None else None,
@@ -125,8 +130,10 @@ class Panel:
         return html.P([html.I(className="glyph glyph-feels"), self._w("panel.feels"), " ", sections.go_to(source)],
                       className="felt")  # fmt: skip
 
-    def _figures(self, node: Json) -> Component | None:
-        w = self._w
+    def _figures(self, known: NodeFacts) -> Component | None:
+        w, node = self._w, known.node
+        around = of_service(node["id"], known.end_s - LOOKED_AT_S, known.end_s)
+        outside = sections.elsewhere(filled(self._links, around))
         runbook = sections.safe_link(w("panel.runbook"), node.get("runbook"))
         rows: list[tuple[str, Component | str]] = [
             (w("panel.budget"), left(node.get("budget_left"), w)),
@@ -139,6 +146,8 @@ class Panel:
             rows.append((w("panel.owner"), node["owner"]))
         if runbook is not None:
             rows.append((w("panel.runbook"), runbook))
+        if outside is not None:
+            rows.append((w("panel.elsewhere"), outside))
         return _facts_list(rows)
 
     def _path_figures(self, edge: Json) -> list[tuple[str, Component | str]]:

@@ -75,6 +75,12 @@ def safe_link(text: str, address: str | None) -> Component | None:
     return html.A(text, href=address, target="_blank", rel="noopener noreferrer", className="out")
 
 
+def elsewhere(links: Sequence[Mapping[str, str]]) -> Component | None:
+    """Links of the house to other tools, side by side."""
+    found = [link for one in links if (link := safe_link(one["name"], one["url"])) is not None]
+    return html.Span([part for link in found for part in (link, " ")][:-1], className="elsewhere") if found else None
+
+
 def section(title: str, note: str, *content: Component | None) -> html.Section | None:
     """A titled section; None when there is nothing in it."""
     kept = [part for part in content if part is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from dash import Dash, Input, Output, State, dcc, html, set_props
 from dash.development.base_component import Component
 
 from app.finding import Finding
+from app.links import Link, filled, of_line
 from app.views import Json, Views
 from app.web import trace_lines, traces
 from app.web.sections import data
@@ -24,10 +26,10 @@ MOST_KEPT_LINES = 500
 
 
 class TracePages:
-    """Makes the pages. `base` is the published base path."""
+    """Makes the pages. `base` is the published base path, `links` are the house's."""
 
-    def __init__(self, views: Views, finding: Finding, w: Wording, base: str) -> None:
-        self._views, self._finding, self._w, self._base = views, finding, w, base
+    def __init__(self, views: Views, finding: Finding, w: Wording, base: str, links: Sequence[Link] = ()) -> None:
+        self._views, self._finding, self._w, self._base, self._links = views, finding, w, base, links
 
     def search(self) -> html.Main:
         """The host of the search, and which sources it can ask."""
@@ -94,7 +96,9 @@ class TracePages:
             content = trace_lines.lines_of(kept, place, nodes, self._base, self._w, asked)
             return trace_lines.section(place, content)
 
-        return traces.page(trace, nodes, self._w, below)
+        start_s = datetime.fromisoformat(trace["at"]).timestamp()
+        place = {"service": trace["service"], "trace_id": trace["trace_id"], "span_id": "", "instance": ""}
+        return traces.page(trace, nodes, self._w, below, filled(self._links, of_line(place, start_s)))
 
     def _nodes(self) -> Mapping[str, Json]:
         return {node["id"]: node for node in self._views.snapshot()["nodes"]}

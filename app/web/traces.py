@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from app.critical_path import critical_path
 from app.views import Json
 from app.web import trace_lines
-from app.web.sections import name_of
+from app.web.sections import elsewhere, name_of
 from app.web.trace_lines import Place
 from app.web.waterfall import rows, waterfall
 from app.web.wording import Wording
@@ -32,8 +32,10 @@ def looking(sources: Sequence[str], w: Wording) -> list[Component]:
     return [html.Header([html.H1(w("trace.looking")), words])]
 
 
-def page(trace: Json, nodes: Mapping[str, Json], w: Wording, below: Callable[[Place], Component]) -> list[Component]:
-    """The content of `/traces/<id>`. `nodes` gives titles and health by service id, `below` what follows it."""
+def page(trace: Json, nodes: Mapping[str, Json], w: Wording, below: Callable[[Place], Component],
+         links: Sequence[Mapping[str, str]] = ()) -> list[Component]:
+    """The content of `/traces/<id>`. `nodes` gives titles and health by service id, `below` what follows it, `links`
+    lead to other tools."""
     mark = html.Span([html.I(className="plate plate-exhausted"), w("trace.failed")], className="with")
     failed: list[Component | str] = [" · ", mark] if trace["failed"] else []
     services = {span["service"] for span in trace["spans"]}
@@ -47,6 +49,7 @@ def page(trace: Json, nodes: Mapping[str, Json], w: Wording, below: Callable[[Pl
         html.Header([
             html.H1([html.B(name), " ", trace["operation"]]),
             html.P(_line(facts, trace["trace_id"], failed), className="quiet"),
+            elsewhere(links),
         ]),
         *([] if trace.get("complete", True) else [html.P(w("trace.partial"), className="why state-no_data partial")]),
         _shares(trace, w),

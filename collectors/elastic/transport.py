@@ -21,6 +21,7 @@ JSON = "application/json"
 CONNECTIONS_PER_HOST = 4
 MAX_REPLY_BYTES = 12 << 20
 """Decoded, a reply takes about four times as much memory as it has bytes: all in all less than 64 MiB."""
+PIECE_BYTES = 1 << 20
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -63,13 +64,25 @@ class _BoundedPool:
     def urlopen(self, *arguments: Any, **named: Any) -> Any:
         """The reply with its whole body in `data`."""
         reply = self._pool.urlopen(*arguments, preload_content=False, **named)
-        data = reply.read(MAX_REPLY_BYTES + 1)
-        if len(data) > MAX_REPLY_BYTES:
+        data = _whole(reply)
+        if data is None:
             reply.close()
+            reply.release_conn()  # or the pool would wait for it for ever
             error = b'{"error": {"type": "%s"}}' % TOO_LARGE.encode()
             return SimpleNamespace(status=413, headers={"content-type": JSON}, data=error)
         reply.release_conn()
         return SimpleNamespace(status=reply.status, headers=reply.headers, data=data)
+
+
+def _whole(reply: Any) -> bytes | None:
+    """The body, read in pieces so that no more memory is set aside than it needs; None when it is too large."""
+    pieces: list[bytes] = []
+    while piece := reply.read(PIECE_BYTES):
+        pieces.append(piece)
+        if len(pieces) * PIECE_BYTES > MAX_REPLY_BYTES + PIECE_BYTES:
+            return None
+    whole = b"".join(pieces)
+    return whole if len(whole) <= MAX_REPLY_BYTES else None
 
 
 class PlainJson:
