@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+
 import pytest
-from snapshots import AT, Shelf
+from dash.development.base_component import Component
+from plotly.utils import PlotlyJSONEncoder
+from snapshots import AT, Shelf, span, trace
 from web_server import serving
 
 from app.configuration import load
+from app.finding import Finding
 from app.links import Link, filled, of_line
+from app.searching import Searches
+from app.web.language import Messages
 from app.web.options import WebOptions
+from app.web.panel import Panel
+from app.web.trace_pages import TracePages
+from app.web.wording import Wording
 from topology.errors import ConfigurationError
 
 KIBANA = Link("Kibana", "https://kibana.example/app/logs?q=trace.id:%22{trace_id}%22&t={from}&s={service}")
@@ -52,3 +65,24 @@ def test_lines_carry_their_links_over_the_interface():
         listed = client.get("/api/v1/logs").json()[0]["links"]
         assert [one["name"] for one in listed] == ["Grafana"]
         assert '"links":[{"name":"Grafana"' in client.get("/api/v1/logs/stream").text
+
+
+def outside(content: Sequence[Component | None]) -> list[str]:
+    """The addresses outside that a page leads to."""
+    return re.findall(r'"(https://[^"]+)"', json.dumps(list(content), cls=PlotlyJSONEncoder))
+
+
+def test_the_panel_of_a_service_leads_to_other_tools():
+    """A service has the links that need no line and no trace, for the hour up to the moment that is looked at."""
+    shelf, w = Shelf(), Wording(Messages(WebOptions().assets))
+    panel = Panel(shelf, w, "/", lambda: 1_000_000.0, (KIBANA, GRAFANA))
+    found = asyncio.run(panel.content({"id": "prod/bank/ledger"}, {}))
+    assert outside(found.above) == ["https://grafana.example/d/x?var-service=ledger&from=996400000&to=1000000000"]
+
+
+def test_the_page_of_a_trace_leads_to_other_tools():
+    """A trace has the links that need its id."""
+    shelf, w = Shelf(traces=[trace("ab", [span("a", None, 0, 5)])]), Wording(Messages(WebOptions().assets))
+    pages = TracePages(shelf, Finding(Searches({}), shelf), w, "/", (KIBANA,))
+    (address,) = outside(pages.one("ab"))
+    assert address.startswith("https://kibana.example/app/logs?q=trace.id:%22ab%22&t=")
