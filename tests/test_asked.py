@@ -157,6 +157,32 @@ def test_delivery_waits_while_the_store_cannot_say_what_was_told(tmp_path, monke
     assert pictured(run, "orders") == (120, 0)
 
 
+def test_what_is_not_stored_yet_is_not_told_from_the_store(tmp_path, monkeypatch):
+    """While a commit fails, minutes of long ago that are told twice wait: the store knows the first time only later."""
+    run = tell(Run(tmp_path, **OAP), {MINUTE: [work("orders", 5)]}).step(20)
+    run = tell(run.step(7200), {MINUTE + 7200: [work("orders", 5)]}).step(20)
+    old = MINUTE + 600
+    tell(run, {old: [work("orders", 40)]})
+    working = run.store.commit
+
+    def failing(_commit):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(run.store, "commit", failing)
+    waiting = threading.Thread(target=run.engine.asked.offer,
+                               args=(delivery("oap", [Reading(old, [work("orders", 50)])], b"2"),))  # fmt: skip
+    waiting.start()
+    run.step(2).step(2)
+    assert waiting.is_alive()
+    monkeypatch.setattr(run.store, "commit", working)
+    while waiting.is_alive():
+        run.step(0)
+        waiting.join(0.05)
+    run.step(20)
+    kept = run.store.rollups(old, old + 60, 60, run.engine.parts.ladder)
+    assert kept.batch.counts[:, 0].tolist() == [50]
+
+
 def exact_calls(run: Run, number: int) -> Run:
     """Calls user -> web -> orders (both of the namespace shop) whose spans arrive, made two minutes ago."""
     rng = random.Random(number)

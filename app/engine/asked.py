@@ -80,13 +80,16 @@ class Asked:
         return [minute.start_s for minute in delivery.minutes
                 if minute.start_s < until_s and not self._readings.knows(delivery.source, minute.start_s)]
 
-    def take(self, series: SeriesTable, members: Members, ring: Ring, now_s: float) -> Taken:
+    def take(self, series: SeriesTable, members: Members, ring: Ring, now_s: float, *, may_recall: bool) -> Taken:
         """Counts everything that waits, what is counted exactly (it is in `ring`, or in the store) left out. What
-        cannot be compared with what was told before, because the store fails, goes on waiting."""
+        cannot be compared with what was told before goes on waiting: while the store fails, and unless `may_recall`
+        says that everything is committed, because the store would not know all of it."""
         with self._lock:
             waiting = list(self._inbox)
         taken = []
         for delivery in waiting:
+            if not may_recall and self._unknown(delivery):
+                break
             try:
                 taken.append(self._take(delivery, series, members, ring))
             except StoreError as error:

@@ -190,7 +190,7 @@ class Engine(Answers, Promised, Changed, Naming):
             self.ring.add(harvest.batch)
             changed = self.members.extend(self.parts.series.keys)
             self.presence.note(self.members, harvest.batch, now_s)
-            told = self.asked.take(self.parts.series, self.members, self.ring, now_s)
+            told = self.asked.take(self.parts.series, self.members, self.ring, now_s, may_recall=not self._uncommitted)
             self.presence.note(self.members, told.batch, now_s)
             batch = concatenate([harvest.batch, told.fine(self.ring.window_s)]) if len(told.batch) else harvest.batch
             self._count_for_objectives(batch, now_s, changed or told.changed or reloaded)
