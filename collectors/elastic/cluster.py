@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
+import orjson
+
 from collectors.elastic.ceiling import Ceiling
 from collectors.elastic.connection import Connection
 from collectors.elastic.refusals import is_silent, refusal
-from collectors.elastic.transport import OfficialClient, PlainJson, Reply, Transport
+from collectors.elastic.transport import Decode, OfficialClient, PlainJson, Reply, Transport
 from topology.errors import SourceUnavailable
 
 Flavour = Literal["elasticsearch", "opensearch"]
@@ -82,11 +84,12 @@ class Cluster:
             return self._plain
         return OfficialClient(self.connection)
 
-    def search(self, index: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def search(self, index: str, body: Mapping[str, Any], decode: Decode = orjson.loads) -> dict[str, Any]:
         """The reply to a search of `index` (names and patterns, separated by commas); a body with a `pit` names its
-        indices itself. Indices that are missing are left out. A reply may be only a part: see refusals.shortfall."""
+        indices itself. Indices that are missing are left out. A reply may be only a part: see refusals.shortfall.
+        `decode` may leave the hits as they are, of everything else it makes plain Python."""
         target = "/_search" if "pit" in body else f"/{_path(index)}/_search?{_LENIENT}"
-        reply = self._ask("POST", target, body)
+        reply = self._ask("POST", target, body, decode)
         if is_silent(reply):
             raise SourceUnavailable("no shard of the index is available (its health is red)")
         return reply
@@ -132,10 +135,12 @@ class Cluster:
         if self._transport is not None:
             self._transport.close()
 
-    def _ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, target: str, body: Mapping[str, Any] | None = None, decode: Decode = orjson.loads
+    ) -> dict[str, Any]:
         self.product()
         assert self._transport is not None
-        reply = self._counted(self._transport, method, target, body)
+        reply = self._counted(self._transport, method, target, body, decode)
         if reply.status >= 300:
             raise refusal(reply.status, reply.body)
         if not isinstance(reply.body, dict):
@@ -143,12 +148,13 @@ class Cluster:
         return reply.body
 
     def _counted(
-        self, transport: Transport, method: str, target: str, body: Mapping[str, Any] | None = None
+        self, transport: Transport, method: str, target: str, body: Mapping[str, Any] | None = None,
+        decode: Decode = orjson.loads,
     ) -> Reply:
         self._ceiling.pass_one()
         failed = True
         try:
-            reply = transport.ask(method, target, body)
+            reply = transport.ask(method, target, body, decode)
             failed = reply.status >= 300
         finally:
             with self._lock:

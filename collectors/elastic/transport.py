@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import elastic_transport
+import orjson
 from elastic_transport import ConnectionTimeout, NodeConfig, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from elasticsearch.serializer import OrjsonSerializer
@@ -19,9 +22,12 @@ from topology.errors import SourceUnavailable
 
 JSON = "application/json"
 CONNECTIONS_PER_HOST = 4
+Decode = Callable[[bytes], Any]
+"""Makes of the bytes of a reply what is handed on; ValueError where they are no JSON."""
 MAX_REPLY_BYTES = 12 << 20
 """Decoded, a reply takes about four times as much memory as it has bytes: all in all less than 64 MiB."""
 PIECE_BYTES = 1 << 20
+_decode: ContextVar[Decode] = ContextVar("decode", default=orjson.loads)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -37,7 +43,9 @@ class Reply:
 class Transport(Protocol):
     """Sends requests to one of the hosts. Thread-safe."""
 
-    def ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Reply:
+    def ask(
+        self, method: str, target: str, body: Mapping[str, Any] | None = None, decode: Decode = orjson.loads
+    ) -> Reply:
         """The reply, whatever its status; SourceUnavailable when there was none, or none in JSON."""
         ...
 
@@ -85,6 +93,22 @@ def _whole(reply: Any) -> bytes | None:
     return whole if len(whole) <= MAX_REPLY_BYTES else None
 
 
+class _Serializer(OrjsonSerializer):
+    """Decodes every reply as whoever waits for it in this thread wants it."""
+
+    def json_loads(self, data: bytes) -> Any:
+        return _decode.get()(data)
+
+
+@contextmanager
+def _decoding(decode: Decode) -> Iterator[None]:
+    before = _decode.set(decode)
+    try:
+        yield
+    finally:
+        _decode.reset(before)
+
+
 class PlainJson:
     """Understood by every server; nothing is checked."""
 
@@ -93,14 +117,17 @@ class PlainJson:
         self._transport = _Quiet(
             _nodes(connection), node_class=_Bounded, max_retries=len(connection.hosts), retry_on_status=(),
             meta_header=False,
-            serializers={JSON: OrjsonSerializer()},
+            serializers={JSON: _Serializer()},
         )
 
-    def ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Reply:
+    def ask(
+        self, method: str, target: str, body: Mapping[str, Any] | None = None, decode: Decode = orjson.loads
+    ) -> Reply:
         """See Transport."""
         headers = {"accept": JSON} if body is None else {"accept": JSON, "content-type": JSON}
         try:
-            meta, answer = self._transport.perform_request(method, target, headers=headers, body=body)
+            with _decoding(decode):
+                meta, answer = self._transport.perform_request(method, target, headers=headers, body=body)
         except TransportError as error:
             raise silence(error, self._timeout_s) from None
         return Reply(meta.status, answer, _genuine(meta))
@@ -115,17 +142,20 @@ class OfficialClient:
 
     def __init__(self, connection: Connection) -> None:
         self._timeout_s = connection.timeout_s
-        serializer = OrjsonSerializer()
+        serializer = _Serializer()
         self._client = Elasticsearch(
             _nodes(connection), transport_class=_Quiet, node_class=_Bounded, max_retries=len(connection.hosts),
             retry_on_status=(), serializers={JSON: serializer, "application/vnd.elasticsearch+json": serializer},
         )
 
-    def ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Reply:
+    def ask(
+        self, method: str, target: str, body: Mapping[str, Any] | None = None, decode: Decode = orjson.loads
+    ) -> Reply:
         """See Transport."""
         headers = {"accept": JSON} if body is None else {"accept": JSON, "content-type": JSON}
         try:
-            reply = self._client.perform_request(method, target, headers=headers, body=body)
+            with _decoding(decode):
+                reply = self._client.perform_request(method, target, headers=headers, body=body)
         except UnsupportedProductError:
             raise SourceUnavailable("what answers there is not Elasticsearch") from None
         except ApiError as error:

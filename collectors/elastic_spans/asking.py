@@ -10,6 +10,7 @@ from typing import Any
 from collectors.elastic.cluster import Cluster
 from collectors.elastic.refusals import NoSuchIndex, PointExpired, ReplyTooLarge, shortfall
 from collectors.elastic_spans.layouts import WANTED
+from collectors.elastic_spans.texts import Hit, Text, hits_as_texts
 from topology.errors import SourceUnavailable
 
 SLICE_S = 10
@@ -17,6 +18,7 @@ KEEP_ALIVE_S = 60
 RESTARTS = 3
 TIMES = ("@timestamp", "startTimeMillis")
 """The fields that say when a span began: that of everything else, and that of Jaeger. A document may have both."""
+Coming = Future[tuple[Sequence[Hit], bool]]
 Counts = dict[int, int]
 """Documents by the start of the slice, epoch seconds."""
 
@@ -87,8 +89,8 @@ class Reading:
     _point: str = ""
     _sort: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
-    def pages(self) -> Iterator[list[Mapping[str, Any]]]:
-        """The sources of documents; SourceUnavailable when the cluster refuses to go on."""
+    def pages(self) -> Iterator[list[Text]]:
+        """The texts of documents; SourceUnavailable when the cluster refuses to go on."""
         with ThreadPoolExecutor(1, "span pages") as ahead:
             try:
                 yield from self._from_points(ahead)
@@ -98,7 +100,7 @@ class Reading:
                 if self._point:
                     self.cluster.close_point(self._point)
 
-    def _from_points(self, ahead: ThreadPoolExecutor) -> Iterator[list[Mapping[str, Any]]]:
+    def _from_points(self, ahead: ThreadPoolExecutor) -> Iterator[list[Text]]:
         for again in range(RESTARTS + 1):
             try:
                 self._point, self._sort = self._open(), self.cluster.tie_breaker()
@@ -120,16 +122,17 @@ class Reading:
                 raise
         return self.cluster.open_point(",-".join([self.index, *self.silent]), KEEP_ALIVE_S)
 
-    def _from_point(self, ahead: ThreadPoolExecutor) -> Iterator[list[Mapping[str, Any]]]:
-        coming: Future[tuple[Sequence[Mapping[str, Any]], bool]] | None = ahead.submit(self._page, None)
+    def _from_point(self, ahead: ThreadPoolExecutor) -> Iterator[list[Text]]:
+        coming: Coming | None = ahead.submit(self._page, None)
         while coming is not None:
             hits, full = coming.result()
-            coming = ahead.submit(self._page, hits[-1]["sort"]) if full else None
+            coming = ahead.submit(self._page, hits[-1].sort) if full else None
             if hits:
-                yield [hit["_source"] for hit in hits]
+                texts = [hit.source for hit in hits]
                 del hits
+                yield texts
 
-    def _page(self, after: Sequence[Any] | None) -> tuple[Sequence[Mapping[str, Any]], bool]:
+    def _page(self, after: Sequence[Any] | None) -> tuple[Sequence[Hit], bool]:
         """The hits after a place, and whether there are as many as were asked for."""
         size = self.size
         body: dict[str, Any] = {
@@ -139,7 +142,7 @@ class Reading:
         if after is not None:
             body["search_after"] = after
         try:
-            reply = self.cluster.search(self.index, body)
+            reply = self.cluster.search(self.index, body, hits_as_texts)
         except ReplyTooLarge:
             if size == 1:
                 raise
@@ -152,17 +155,17 @@ class Reading:
 
 
 def documents(cluster: Cluster, index: str, query: Mapping[str, Any], most: int,
-              sort: Sequence[Mapping[str, Any]] = ()) -> tuple[list[Mapping[str, Any]], str]:
-    """At most so many documents in one reply, and why some may be missing. SourceUnavailable where there are none to
-    be had."""
+              sort: Sequence[Mapping[str, Any]] = ()) -> tuple[list[Text], str]:
+    """The texts of at most so many documents in one reply, and why some may be missing. SourceUnavailable where there
+    are none to be had."""
     body = {"query": query, "size": most, "sort": [*sort] or [{"_doc": "asc"}], "track_total_hits": False,
             "_source": list(WANTED)}
     try:
-        reply = cluster.search(index, body)
+        reply = cluster.search(index, body, hits_as_texts)
     except NoSuchIndex:
         return [], ""
     except ReplyTooLarge as error:
         if most < 100:
             raise SourceUnavailable(str(error)) from error
         return documents(cluster, index, query, most // 4, sort)
-    return [hit["_source"] for hit in reply["hits"]["hits"]], shortfall(reply)
+    return [hit.source for hit in reply["hits"]["hits"]], shortfall(reply)

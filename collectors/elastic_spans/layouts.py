@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from collectors.elastic_spans.apm_layout import NOTHING, Made, apm
+from collectors.elastic_spans.jaeger_layout import jaeger
 from collectors.elastic_spans.otel_layout import none, otel
+from collectors.elastic_spans.texts import Text
 from collectors.spans.jaeger_model import sender, write
 
 WANTED = (
@@ -26,17 +30,32 @@ WANTED = (
 """The fields that are read, of all layouts."""
 
 
-def is_wide(document: Mapping[str, Any]) -> bool:
-    """Whether a document has many fields that are not read. Of those of Jaeger and the OpenTelemetry exporter nearly
-    all are, and to leave the others out costs the cluster more than it saves."""
-    return "traceID" not in document and "trace_id" not in document
+def is_wide(text: Text) -> bool:
+    """Whether a document may have many fields that are not read. Of those of Jaeger and the OpenTelemetry exporter
+    nearly all are, and to leave the others out costs the cluster more than it saves."""
+    held = bytes(text)
+    return b'"traceID"' not in held and b'"trace_id"' not in held
 
 
-def made(document: Mapping[str, Any], dot: str) -> Made:
-    """The resource and the span that a document tells of, as bytes of OTLP; b"" twice for one that tells of none."""
+def made(text: Text, dot: str) -> Made:
+    """The resource and the span that a document tells of, as bytes of OTLP; b"" for the span where it tells of none."""
+    try:
+        return jaeger(text, dot)
+    except ValueError:  # what Jaeger did not write
+        document = _decoded(text)
+    return _made(document, dot) if isinstance(document, dict) else NOTHING
+
+
+def _decoded(text: Text) -> Any:
+    try:
+        return orjson.loads(memoryview(text))
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _made(document: Mapping[str, Any], dot: str) -> Made:
     if "traceID" in document:
-        written = write(document, dot)
-        return (sender(document.get("process") or {}, dot), written) if written else NOTHING
+        return sender(document.get("process") or {}, dot), write(document, dot)
     if "trace_id" in document:
         return otel(document)
     return none(document) if "TraceId" in document else apm(document)

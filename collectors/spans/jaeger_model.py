@@ -43,13 +43,13 @@ _READ = frozenset((*_OWN, *_NEW_NAMES, "error"))
 
 def sender(process: Mapping[str, Any], dot: str = DOT) -> bytes:
     """The bytes of the resource of a process."""
-    return _sender(orjson.dumps(process), dot)
+    return sender_of(orjson.dumps(process), dot)
 
 
 @lru_cache(maxsize=1 << 12)
-def _sender(process: bytes, dot: str) -> bytes:
-    """The same; as text a process can be remembered, and reading it costs more than writing it down."""
-    read = orjson.loads(process)
+def sender_of(process: bytes, dot: str) -> bytes:
+    """The same of its text, by which a process can be remembered; reading it costs more than writing it down."""
+    read = orjson.loads(process) or {}
     tags = read_tags(read.get("tags"), read.get("tag"), dot)
     attributes = {_SENDER_NAMES.get(key, key): value for key, value in tags.items()}
     return resource({**attributes, "service.name": str(read.get("serviceName") or "")})
@@ -88,6 +88,8 @@ def _taken_apart(document: Mapping[str, Any], dot: str) -> tuple[Tags, list[byte
     read: Tags = {}
     others: list[bytes] = []
     for tag in document.get("tags") or ():
+        if not isinstance(tag, Mapping):
+            continue
         key, value, kind = tag.get("key"), tag.get("value"), tag.get("type")
         if key in _READ:
             read[key] = typed(value, kind)
@@ -95,35 +97,59 @@ def _taken_apart(document: Mapping[str, Any], dot: str) -> tuple[Tags, list[byte
             others.append(attribute(str(key), typed(value, kind)))
         elif isinstance(key, str):
             others.append(_remembered(key, kind, value))
-    for name, value in (document.get("tag") or {}).items():
+    field_tags(document.get("tag") or {}, dot, read, others)
+    return read, others
+
+
+def field_tags(fields: Mapping[str, Any], dot: str, read: Tags, others: list[bytes]) -> None:
+    """Adds tags that are fields of their own to those that are read and to all others."""
+    for name, value in fields.items():
         key = name.replace(dot, ".")
         if key in _READ:
             read[key] = value
         else:
             others.append(attribute(key, value))
-    return read, others
+
+
+def is_read(key: str) -> bool:
+    """Whether a tag says more than that it is there."""
+    return key in _READ
 
 
 def write(document: Mapping[str, Any], dot: str = DOT) -> bytes:
     """The bytes of a span; b"" for a document that is none."""
-    trace, own = identifier(str(document.get("traceID", "")), 16), identifier(str(document.get("spanID", "")), 8)
     start_us = document.get("startTime")
-    if not trace or not own or not isinstance(start_us, int):
+    if not isinstance(start_us, int):
         return b""
-    tags, attributes = _taken_apart(document, dot)
-    parent, links = _references(document, trace)
+    ids = str(document.get("traceID", "")), str(document.get("spanID", "")), str(document.get("parentSpanID") or "")
+    times_us = start_us, int(document.get("duration") or 0)
+    return written(ids, str(document.get("operationName") or ""), times_us, *_taken_apart(document, dot),
+                   document.get("references"), document.get("logs"))
+
+
+def written(
+    digits: tuple[str, str, str], name: str, times_us: tuple[int, int], tags: Tags, attributes: list[bytes],
+    references: Sequence[Mapping[str, Any]] | None, logs: Sequence[Mapping[str, Any]] | None,
+) -> bytes:
+    """The bytes of a span; b"" without ids. `digits` are those of its trace, its own and its parent's, `times_us` when
+    it began and how long it took, `tags` those that are read, `attributes` all others."""
+    trace, own = identifier(digits[0], 16), identifier(digits[1], 8)
+    if not trace or not own:
+        return b""
+    parent, links = _references(references, trace, identifier(digits[2], 8) if digits[2] else b"")
     kind = KINDS.get(str(tags.get("span.kind", "")).lower(), 0)
     status, state = _status(tags), str(tags.get("w3c.tracestate") or "")
-    times_ns = start_us * MICRO, (start_us + int(document.get("duration") or 0)) * MICRO
-    return span((trace, own, parent), str(document.get("operationName") or ""), kind, times_ns,
-                [*attributes, *_translated(tags, attributes)], status=status, trace_state=state,
-                events=_events(document.get("logs")), links=links)
+    times_ns = times_us[0] * MICRO, (times_us[0] + times_us[1]) * MICRO
+    return span((trace, own, parent), name, kind, times_ns, [*attributes, *_translated(tags, attributes)],
+                status=status, trace_state=state, events=_events(logs), links=links)
 
 
-def _references(document: Mapping[str, Any], trace: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+def _references(
+    references: Sequence[Mapping[str, Any]] | None, trace: bytes, parent: bytes
+) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The parent, which is the first CHILD_OF in the same trace, and everything else that is referred to."""
-    parent, links = identifier(str(document.get("parentSpanID") or ""), 8), []
-    for reference in document.get("references") or ():
+    links = []
+    for reference in references or ():
         where = identifier(str(reference.get("traceID", "")), 16)
         at = identifier(str(reference.get("spanID", "")), 8)
         is_child = where == trace and reference.get("refType") == CHILD_OF
