@@ -9,7 +9,7 @@ from typing import Annotated
 
 from collectors.config import Matching, ReadableFile
 
-Url = Annotated[str, Matching(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", "an address such as http://oap:12800/graphql")]
+Url = Annotated[str, Matching(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", "an address such as http://host:8080")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def test_faults_of_a_configuration_are_named():
     """A password without a user, an address with a user in it, no namespace, a word that is no rule."""
     assert faults() == []
     assert "registry.username: expected a username together with its password" in faults(password="x")[0]
-    assert "registry.url: expected an address such as http://nacos:8848" in faults(url="http://nacos:secret@h:1")[0]
+    assert "registry.url: expected an address such as http://host:8080" in faults(url="http://nacos:secret@h:1")[0]
     assert "registry.namespaces: expected at least one" in faults(namespaces=[])[0]
     assert "registry.environment_from: expected none or namespace or group" in faults(environment_from="cluster")[0]
     assert "registry.tls.certificate" in faults(tls={"certificate": __file__})[0]
