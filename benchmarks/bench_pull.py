@@ -43,7 +43,7 @@ from app.runner.spans import deliver
 
 VERSION, INDEX = "elasticsearch-8.19.0", "jaeger-span-2027-01-15"
 SPANS, BULK, LAPS = 150_000, 5_000, 3
-SIZES = (2_500, 10_000)
+SIZES = (1_000, 2_500, 10_000)
 FROM_S = 1_800_000_000
 RATE_BAR, HELD_BAR_MIB = 0.8, 64.0
 
