@@ -86,11 +86,13 @@ class Row:
 class Reading:
     """Everything a source says of the minute that begins at `start_s` (UTC epoch seconds): it takes the place of what
     the source said of that minute before. When not `complete`, series that are missing keep what was said of them,
-    and what is shown of that minute is marked as partial."""
+    and what is shown of that minute is marked as partial. With `withheld` they keep it too, because it is not known yet
+    what they are: nothing is missing for good, and nothing is marked."""
 
     start_s: int
     rows: Sequence[Row]
     complete: bool = True
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,19 @@ def test_reading_that_is_not_complete_takes_nothing_away(tmp_path):
     assert run.node("stock")["complete"] is False
 
 
+def test_what_a_source_withholds_stays_and_is_not_marked(tmp_path):
+    """While a source does not know yet whose some calls are, what it told of them stays, and nothing is called partial."""
+    run = tell(Run(tmp_path, **OAP), {MINUTE: [work("orders", 100), work("stock", 7)]})
+    withheld = Reading(MINUTE, [work("orders", 120)], withheld=True)
+    waiting = threading.Thread(target=run.engine.asked.offer, args=(delivery("oap", [withheld], b"2"),))
+    waiting.start()
+    while waiting.is_alive():
+        run.step(0)
+        waiting.join(0.05)
+    assert (pictured(run, "orders"), pictured(run, "stock")) == ((120, 0), (7, 0))
+    assert run.node("stock")["complete"] is True
+
+
 @pytest.mark.parametrize("stored", ["memory", "file"])
 def test_minute_told_before_a_restart_is_replaced_after_it(tmp_path, stored):
     """What was told, the checkpoint that covers it and the pictures made of it are there after a crash; the same

@@ -82,7 +82,8 @@ def test_an_address_that_turns_out_to_be_a_service_was_never_shown() -> None:
     oap, peer = calling("10.0.0.2:8080")
     clock = Clock()
     with asking(oap, clock) as source:
-        assert paths(source.pull(NOON - 120, NOON - 60).readings[0]) == {}
+        (reading,) = source.pull(NOON - 120, NOON - 60).readings
+        assert (paths(reading), reading.complete, reading.withheld) == ({}, True, True)
         assert source.counters()["addresses_held_back"] == 1
         clock.now_s += 10
         stock = oap.service("stock")
@@ -92,6 +93,7 @@ def test_an_address_that_turns_out_to_be_a_service_was_never_shown() -> None:
         oap.tell("server", "shop>stock", 6, ms=4)
         (reading,) = source.pull(NOON - 120, NOON - 60).readings
     assert paths(reading) == {(("shop", "service"), ("stock", "service")): Calls(6, 0, None, 4)}
+    assert reading.withheld is False
 
 
 def test_an_address_that_stays_one_is_shown_after_a_while() -> None:

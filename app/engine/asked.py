@@ -153,7 +153,7 @@ class Asked:
     def _count(self, source: str, minute: Minute, said: RollupBatch, members: Members,
                claimed: Mapping[int, Claim]) -> RollupBatch:
         own = rows_of(said, unclaimed(said, members, claimed.get(minute.start_s)))
-        added = self._readings.replace(source, minute.start_s, own, minute.complete)
+        added = self._readings.replace(source, minute.start_s, own, minute.whole)
         self._until_s[source] = max(self._until_s[source], minute.start_s + MINUTE_S)
         self._rings[source].add(added)
         return added

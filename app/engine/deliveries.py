@@ -15,10 +15,11 @@ from topology.rollup import RollupBatch, SeriesTable, from_rows, rows_of
 
 @dataclass(frozen=True, eq=False)
 class Minute:
-    """One minute: rows by the place of their key among those of the delivery."""
+    """One minute: rows by the place of their key among those of the delivery. When not `whole`, series that are missing
+    keep what was said of them."""
 
     start_s: int
-    complete: bool
+    whole: bool
     rows: RollupBatch
 
 
@@ -59,6 +60,7 @@ def delivery(source: str, readings: Sequence[Reading], checkpoint: bytes, partia
     for reading in sorted(readings, key=lambda one: one.start_s):
         rows = [(reading.start_s, places.setdefault(row.key, len(places)), row.counts, dict(row.buckets))
                 for row in reading.rows]
-        minutes.append(Minute(reading.start_s, reading.complete, from_rows(MINUTE_S, rows)))
+        whole = reading.complete and not reading.withheld
+        minutes.append(Minute(reading.start_s, whole, from_rows(MINUTE_S, rows)))
     lacking = [*partial, *(one.start_s for one in readings if not one.complete)]
     return Delivery(source, list(places), minutes, checkpoint, lacking)

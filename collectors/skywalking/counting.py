@@ -24,6 +24,7 @@ class Minutes:
         self._failed: dict[str, int] = {}
         self._spread = spreader.spread
         self._rows: list[dict[SeriesKey, Row]] = [{} for _ in range(stretch.minutes)]
+        self._withheld = np.zeros(stretch.minutes, bool)
 
     def count(self, keys: Sequence[SeriesKey], figures: Figures) -> None:
         """Adds the calls of things with their latencies: one series each, from the figures' rows. What could not be
@@ -56,6 +57,10 @@ class Minutes:
         buckets = self._spread(calls, None if np.isnan(mean) else mean, known)
         return (0.0 if np.isnan(mean) else calls * mean * US_PER_MS), buckets
 
+    def withhold(self, calls: Floats) -> None:
+        """Remembers that calls to somebody are not told yet: what was told of them before stays."""
+        self._withheld |= ~np.isnan(calls)
+
     def fail(self, failed: Mapping[int, str]) -> None:
         """Remembers that some series could not be read."""
         for reason in failed.values():
@@ -73,5 +78,5 @@ class Minutes:
     def readings(self, partial: Sequence[bool]) -> list[Reading]:
         """What is said of every minute; `partial` are those that are known not to be whole."""
         whole = not self._failed
-        return [Reading(self.stretch.start_s + at * MINUTE_S, [*rows.values()], whole and not partial[at])
-                for at, rows in enumerate(self._rows)]
+        return [Reading(self.stretch.start_s + at * MINUTE_S, [*rows.values()], whole and not partial[at],
+                        bool(self._withheld[at])) for at, rows in enumerate(self._rows)]

@@ -79,6 +79,8 @@ class Paths:
         connections refused."""
         client, server = sides.client, sides.server
         for row, path in enumerate(paths):
+            if path.target.id in held:
+                minutes.withhold(client.calls[row])
             if path.target.id in held or row in client.failed or row in server.failed:
                 continue
             calls, errors = client.calls[row], client.errors[row]
