@@ -110,7 +110,7 @@ def test_reading_that_is_not_complete_takes_nothing_away(tmp_path):
 
 
 def test_what_a_source_withholds_stays_and_is_not_marked(tmp_path):
-    """While a source does not know yet whose some calls are, what it told of them stays, and nothing is called partial."""
+    """While a source does not know yet whose some calls are, what it told of them stays; nothing is partial."""
     run = tell(Run(tmp_path, **OAP), {MINUTE: [work("orders", 100), work("stock", 7)]})
     withheld = Reading(MINUTE, [work("orders", 120)], withheld=True)
     waiting = threading.Thread(target=run.engine.asked.offer, args=(delivery("oap", [withheld], b"2"),))
