@@ -33,8 +33,7 @@ def text_of(document: dict[str, Any]) -> msgspec.Raw:
 def request_of(*documents: dict[str, Any]) -> bytes:
     """The request that documents become; those that are no span are left out."""
     request = Request()
-    for document in documents:
-        sender, span = made(text_of(document), "@")
+    for sender, span in made((text_of(document) for document in documents), "@"):
         if span:
             request.add(sender, span)
     return request.content()
@@ -55,7 +54,7 @@ def _without_state(body: bytes) -> bytes:
     request = Request()
     for named, span in pairs(body):
         span.trace_state = ""
-        sender, _ = made(text_of(otel_document(named, span)), "@")
+        ((sender, _),) = made([text_of(otel_document(named, span))], "@")
         request.add(sender, span.SerializeToString())
     return request.content()
 

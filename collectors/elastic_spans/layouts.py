@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
 
 from collectors.elastic_spans.apm_layout import NOTHING, Made, apm
 from collectors.elastic_spans.jaeger_layout import jaeger
-from collectors.elastic_spans.otel_layout import none, otel
+from collectors.elastic_spans.otel_layout import none, otel, otel_of
 from collectors.elastic_spans.texts import Text
 from collectors.spans.jaeger_model import sender, write
 
@@ -37,12 +38,25 @@ def is_wide(text: Text) -> bool:
     return b'"traceID"' not in held and b'"trace_id"' not in held
 
 
-def made(text: Text, dot: str) -> Made:
-    """The resource and the span that a document tells of, as bytes of OTLP; b"" for the span where it tells of none."""
-    try:
-        return jaeger(text, dot)
-    except ValueError:  # what Jaeger did not write
-        document = _decoded(text)
+def made(texts: Iterable[Text], dot: str) -> Iterator[Made]:
+    """The resource and the span that each document tells of, as bytes of OTLP; b"" for the span of one that tells of
+    none. Neighbours are mostly of one layout, so that of the document before is tried first."""
+    first: Callable[[Text], Made] = partial(jaeger, dot=dot)
+    second: Callable[[Text], Made] = otel
+    for text in texts:
+        try:
+            yield first(text)
+        except ValueError:
+            try:
+                yield second(text)
+                first, second = second, first
+            except ValueError:
+                yield _of_any(text, dot)
+
+
+def _of_any(text: Text, dot: str) -> Made:
+    """The same of a document of any layout."""
+    document = _decoded(text)
     return _made(document, dot) if isinstance(document, dict) else NOTHING
 
 
@@ -57,5 +71,5 @@ def _made(document: Mapping[str, Any], dot: str) -> Made:
     if "traceID" in document:
         return sender(document.get("process") or {}, dot), write(document, dot)
     if "trace_id" in document:
-        return otel(document)
+        return otel_of(document)
     return none(document) if "TraceId" in document else apm(document)

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import orjson
 
-from collectors.elastic_spans.fields import MICRO, Fields, time_ns, under
+from collectors.elastic_spans.fields import MICRO, Fields, flat, time_ns, under
+from collectors.elastic_spans.texts import Text
 from collectors.spans.writing import ERROR, KINDS, OK, UNSET, attribute, identifier, resource, span
 
 Made = tuple[bytes, bytes]
@@ -19,19 +21,53 @@ NOTHING: Made = (b"", b"")
 _STATUSES = {"ok": OK, "error": ERROR, "1": OK, "2": ERROR}
 
 
-def otel(document: Mapping[str, Any]) -> Made:
-    """A span of the mode `otel`: (resource, span), b"" for a document that is none (an event of a span)."""
-    trace, own = _ids(document, "trace_id", "span_id")
-    start_ns, took_ns = time_ns(document.get("@timestamp")), document.get("duration")
-    if not trace or not own or start_ns is None or not isinstance(took_ns, int):
+class _Document(msgspec.Struct, gc=False):
+    """A document of the mode `otel` as the exporter writes it, with objects and not with dotted names."""
+
+    trace: str = msgspec.field(name="trace_id")
+    own: str = msgspec.field(name="span_id")
+    start: str | int | float = msgspec.field(name="@timestamp")
+    took_ns: int = msgspec.field(name="duration")
+    attributes: dict[str, Any]
+    status: dict[str, Any]
+    resource: Text
+    parent: str | None = msgspec.field(name="parent_span_id", default=None)
+    name: str | None = None
+    kind: str | None = None
+    trace_state: str | None = None
+    links: list[dict[str, Any]] | None = None
+
+
+_DOCUMENT = msgspec.json.Decoder(_Document)
+
+
+def otel(text: Text) -> Made:
+    """A span of the mode `otel`: (resource, span), b"" for the span where there is none; ValueError for what has not
+    the fields of one in objects."""
+    return _told(_DOCUMENT.decode(text))
+
+
+def otel_of(document: Mapping[str, Any]) -> Made:
+    """The same of a document whose names may be dotted, or that may be none (an event of a span)."""
+    took_ns, start = document.get("duration"), document.get("@timestamp")
+    if not isinstance(took_ns, int) or not isinstance(start, (str, int, float)):
         return NOTHING
-    status = under(document, "status")
-    told = _STATUSES.get(str(status.get("code") or "").lower(), UNSET), str(status.get("message") or "")
-    made = span((trace, own, identifier(str(document.get("parent_span_id") or ""), 8)),
-                str(document.get("name") or ""), _kind(document.get("kind")), (start_ns, start_ns + took_ns),
-                _written(under(document, "attributes")), status=told,
-                trace_state=str(document.get("trace_state") or ""), links=_links(document.get("links")))
-    return _sender(orjson.dumps(_resource(document))), made
+    names = ("trace_id", "span_id", "parent_span_id", "name", "kind", "trace_state")
+    trace, own, parent, name, kind, state = (str(document.get(key) or "") for key in names)
+    return _told(_Document(trace, own, start, took_ns, under(document, "attributes"), under(document, "status"),
+                           Text(orjson.dumps(_resource(document))), parent, name, kind, state, document.get("links")))
+
+
+def _told(document: _Document) -> Made:
+    trace, own, start_ns = identifier(document.trace, 16), identifier(document.own, 8), time_ns(document.start)
+    if not trace or not own or start_ns is None:
+        return NOTHING
+    code, message = document.status.get("code"), document.status.get("message")
+    made = span((trace, own, identifier(document.parent, 8) if document.parent else b""), document.name or "",
+                _kind(document.kind), (start_ns, start_ns + document.took_ns), _written(flat(document.attributes)),
+                status=(_STATUSES.get(str(code or "").lower(), UNSET), str(message or "")),
+                trace_state=document.trace_state or "", links=_links(document.links))
+    return _sender(bytes(document.resource)), made
 
 
 def none(document: Mapping[str, Any]) -> Made:
@@ -71,7 +107,7 @@ def _resource(document: Mapping[str, Any]) -> Mapping[str, Any]:
 @lru_cache(maxsize=1 << 12)
 def _sender(raw: bytes) -> bytes:
     """As text a resource can be remembered, and reading it costs more than writing it down."""
-    return resource(under(orjson.loads(raw), "attributes"))
+    return resource(under(orjson.loads(raw) or {}, "attributes"))
 
 
 def _parsed(links: Any) -> Any:

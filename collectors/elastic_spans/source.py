@@ -69,8 +69,7 @@ class StoredSpans:
 
     def _request(self, page: Iterable[Text]) -> Request:
         request, dot, seen = Request(), self._config.dot, 0
-        for document in page:
-            sender, span = made(document, dot)
+        for sender, span in made(page, dot):
             seen += 1
             if span:
                 request.add(sender, span)
@@ -101,8 +100,7 @@ class StoredSpans:
 
     def _found(self, page: Iterable[Text]) -> Any:
         request = Request()
-        for document in page:
-            sender, span = made(document, self._config.dot)
+        for sender, span in made(page, self._config.dot):
             if span:
                 request.add(sender, span)
         return found_spans(request.content(), self._context)

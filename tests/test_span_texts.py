@@ -1,4 +1,4 @@
-"""Documents of Jaeger are read from their text: the same spans as from dictionaries, and nothing breaks a page."""
+"""Stored spans are read from the text of documents: the same as from dictionaries, and nothing breaks a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from span_strategies import traces
 from span_writing import body as written
-from stored_spans import jaeger_document, pairs, told
+from stored_spans import jaeger_document, none_document, otel_document, pairs, told
 
 from collectors.elastic_spans.layouts import is_wide, made
 from collectors.elastic_spans.texts import hits_as_texts
@@ -28,7 +28,8 @@ _TAGS = st.lists(st.fixed_dictionaries({"key": _KEYS, "type": _KINDS, "value": _
 
 def made_of(document: Any) -> tuple[bytes, bytes]:
     """The resource and the span of a document, by its text."""
-    return made(msgspec.Raw(orjson.dumps(document)), "@")
+    (one,) = made([msgspec.Raw(orjson.dumps(document))], "@")
+    return one
 
 
 def document(**more: Any) -> dict[str, Any]:
@@ -76,8 +77,30 @@ def test_text_that_is_none_does_not_break_a_page(text):
     """A document that cannot be decoded is no span; those beside it are read."""
     reply = b'{"hits":{"hits":[{"_source":%s,"sort":[1]},{"_source":%s,"sort":[2]},{"sort":[3]}]}}'
     hits = hits_as_texts(reply % (text, orjson.dumps(document())))["hits"]["hits"]
-    assert [bool(made(hit.source, "@")[1]) for hit in hits] == [False, True, False]
+    assert [bool(span) for _, span in made((hit.source for hit in hits), "@")] == [False, True, False]
     assert [hit.sort for hit in hits] == [[1], [2], [3]]
+
+
+@settings(max_examples=50, deadline=None)
+@given(traces(), st.randoms(use_true_random=False))
+def test_a_page_of_several_layouts_is_read_like_its_documents(spans, random):
+    """Whichever came before, a document is read by its own layout; with dotted names as with objects."""
+    stored = [make(*one) for one in pairs(written([one for one in spans if one.took >= 0]))
+              for make in (jaeger_document, otel_document, none_document)]
+    stored += [{"@timestamp": 1, "message": "a line"}]
+    random.shuffle(stored)
+    texts = [msgspec.Raw(orjson.dumps(one)) for one in stored]
+    assert list(made(texts, "@")) == [made_of(one) for one in stored]
+    dotted = [_dotted(one) if "trace_id" in one else one for one in stored]
+    assert list(made([msgspec.Raw(orjson.dumps(one)) for one in dotted], "@")) == list(made(texts, "@"))
+
+
+def _dotted(stored: dict[str, Any]) -> dict[str, Any]:
+    """The same document of the exporter without objects."""
+    plain = {name: held for name, held in stored.items() if name not in ("resource", "attributes", "status")}
+    return {**plain, **{f"status.{name}": held for name, held in stored["status"].items()},
+            **{f"attributes.{name}": held for name, held in stored["attributes"].items()},
+            **{f"resource.attributes.{name}": held for name, held in stored["resource"]["attributes"].items()}}
 
 
 @pytest.mark.parametrize("reply", [
