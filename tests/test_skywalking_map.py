@@ -17,6 +17,8 @@ pytestmark = pytest.mark.real
 
 HALF_SILENT = Graph(8, frozenset({2, 5, 6, 7}))
 WITHIN_S = 60.0
+COMMITTED_S = 15.0
+"""After how long what was asked for is in the store: what is not yet is asked for again, and addresses learnt again."""
 
 
 def asking(oap: Oap) -> dict[str, str]:
@@ -70,8 +72,8 @@ def state(running: Running) -> str:
 
 
 def test_map_is_the_calls_that_were_made(oap: Oap, tmp_path: Path) -> None:
-    """Every path, to the call per minute, half of the services without an agent; the same after the product was killed;
-    and still so when the OAP went away and came back with nothing."""
+    """Every path, to the call per minute, half of the services without an agent; the same right after the product was
+    killed, while it learns anew which addresses are services."""
     told = sent(oap)
     with product(tmp_path / "product", **asking(oap)) as running:
         assert soon(lambda: drawn(running, told[-1]) == true(told[-1]), WITHIN_S)
