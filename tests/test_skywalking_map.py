@@ -78,6 +78,7 @@ def test_map_is_the_calls_that_were_made(oap: Oap, tmp_path: Path) -> None:
     with product(tmp_path / "product", **asking(oap)) as running:
         assert soon(lambda: drawn(running, told[-1]) == true(told[-1]), WITHIN_S)
         assert [drawn(running, minute) for minute in told] == [true(minute) for minute in told]
+        time.sleep(COMMITTED_S)
         running.kill()
         running.start()
         assert soon(lambda: state(running) == "ok", WITHIN_S)
