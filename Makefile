@@ -7,14 +7,14 @@ KERNELS := $(wildcard topology/*.py topology/*/*.py collectors/*/*.py app/compil
 # The folder with the real servers that `make test-real` and `make race` talk to.
 export SYNOPTIC_SERVERS ?= $(CURDIR)/tests/servers
 
-.PHONY: help setup run test check bench bench-logs soak race test-real constraints protocol
+.PHONY: help setup run test check bench bench-logs bench-pull soak race test-real constraints protocol
 
 help:
 	@echo "make setup        everything into .venv, kernels compiled"
 	@echo "make run          the product with a simulated bank: http://127.0.0.1:8050"
 	@echo "make test         all tests; make check: style, types, layers, sizes"
 	@echo "make bench        the promised speeds; make race: against a real OpenTelemetry collector"
-	@echo "make bench-logs   ten million log lines in a real Elasticsearch"
+	@echo "make bench-logs   ten million log lines in a real Elasticsearch; make bench-pull: spans read from one"
 	@echo "make soak         hundreds of crashes and long runs; make test-real: against real servers"
 	@echo "make constraints  writes constraints.txt from what is installed in .venv; make protocol: SkyWalking's messages"
 
@@ -59,6 +59,10 @@ bench: .venv/.compiled
 bench-logs: .venv/.compiled
 	@echo "bench-logs: ten million log lines in a real Elasticsearch (needs Java and Maven)"
 	@$(BIN)/python -m benchmarks.bench_logs
+
+bench-pull: .venv/.compiled
+	@echo "bench-pull: spans read from a real Elasticsearch, beside a bare loop (needs Java and Maven)"
+	@$(BIN)/python -m benchmarks.bench_pull
 
 race: .venv/.compiled
 	@echo "race: spans a CPU second against a real OpenTelemetry collector"
