@@ -160,7 +160,8 @@ def test_a_registered_service_that_nobody_heard_is_on_the_sources_page(visitor: 
 def test_services_that_look_the_same_are_suggested_with_a_rule(visitor: Visitor, language: str, reason: str) -> None:
     """The reason in words, and the rule as text that can be copied into the catalogue."""
     page = visitor.open(f"/sources?lang={language}")
-    (said,) = page.locator(".alike li").all()
+    said = page.locator(".alike li")
+    expect(said).to_have_count(1)
     expect(said).to_contain_text(reason)
     rule = '- {match: "Mailer_Service", namespace: "", into: "mailer"}'
     expect(said.locator("pre")).to_have_text(rule)
