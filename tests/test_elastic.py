@@ -115,6 +115,13 @@ def test_what_does_not_answer_or_speaks_no_json_is_said_plainly(cluster):
         connect(Connection(hosts=(cluster.url,)), lambda: 0.0).search("x", {})
 
 
+def test_half_a_character_costs_no_more_than_itself():
+    """A document may hold a surrogate without its other half, as others wrote it: the rest of the reply is read."""
+    reply = rb'{"half": "x\ud800y", "pair": "\ud83d\ude00", "backslash": "\\ud800", "other": "\udc00"}'
+    found = transport._Serializer().loads(reply)
+    assert found == {"half": "x\ufffdy", "pair": "\U0001f600", "backslash": "\\ud800", "other": "\ufffd"}
+
+
 def test_no_more_queries_than_the_ceiling_are_made_in_a_minute(cluster):
     """At the ceiling nothing is sent, the error says when to come back, and a minute later all goes on."""
     now_s = [100.0]

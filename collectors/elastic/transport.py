@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -97,7 +98,22 @@ class _Serializer(OrjsonSerializer):
     """Decodes every reply as whoever waits for it in this thread wants it."""
 
     def json_loads(self, data: bytes) -> Any:
-        return _decode.get()(data)
+        decode = _decode.get()
+        try:
+            return decode(data)
+        except ValueError:
+            # One document with half a character would cost all of its page.
+            return decode(_ESCAPED.sub(_mended, data))
+
+
+_ESCAPED = re.compile(rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F]\w\w")
+"""An escaped backslash, an escaped pair of surrogates, or an escaped surrogate by itself, which is no character."""
+HALF = 6
+"""How long an escaped surrogate is that has no other half."""
+
+
+def _mended(found: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if len(found[0]) == HALF else found[0]
 
 
 @contextmanager
