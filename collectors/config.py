@@ -45,6 +45,10 @@ class Matching:
     words: str
 
 
+Name = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
+"""A word or a name of somebody else's choice."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileOnDisk:
     """Marks a path that has to be a readable file when the program starts. A relative path starts at the folder of

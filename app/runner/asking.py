@@ -8,11 +8,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
+from app.engine.moments import rfc3339
 from app.runner.coverage import Coverage, Span, newest
 from collectors.config import Pace
 from collectors.contract import Pulled, Puller
@@ -154,7 +154,7 @@ class Source:
             "rate_per_s": round(recent / WINDOW_S, 3),
             "lag_s": round(max(0.0, now_s - live.to_s), 1) if live and self._a.has_past else None,
             "last_error": self._error or self._fault or None,
-            "last_seen": None if self._seen_s is None else _rfc3339(self._seen_s),
+            "last_seen": None if self._seen_s is None else rfc3339(self._seen_s),
             "counters": {**self._counts, **self._behind(now_s), **self._a.puller.counters()},
         }
 
@@ -170,8 +170,3 @@ class Source:
         if self._seen_s is None:
             return "waiting"
         return "degraded" if self._fault else "ok"
-
-
-def _rfc3339(epoch_s: float) -> str:
-    """UTC with milliseconds, as every answer writes times."""
-    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from collectors.config import Pace, Range
+from collectors.config import Name, Pace, Range
 from collectors.reaching import Url
-from collectors.spans.site import Name, Site
+from collectors.spans.site import Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

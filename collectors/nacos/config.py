@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from collectors.config import Duration, Matching, Pace, Range, Secret
+from collectors.config import Duration, Name, Pace, Range, Secret
 from collectors.reaching import Tls, Url
 
-Name = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 Said = Literal["none", "namespace", "group"]
 EVERY = "*"
 

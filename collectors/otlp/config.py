@@ -9,14 +9,13 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-from collectors.config import Address, Duration, Matching, Range, Secret, Size
+from collectors.config import Address, Duration, Name, Range, Secret, Size
 from collectors.receiving.tls import Tls
 
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
 
-Name = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 
 
 @dataclass(frozen=True, slots=True)

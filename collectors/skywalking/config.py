@@ -8,11 +8,10 @@ from types import MappingProxyType
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from collectors.config import Duration, Matching, Pace, Range, Secret
+from collectors.config import Duration, Name, Pace, Range, Secret
 from collectors.reaching import Tls, Url
 from topology.changes import ChangeKind
 
-Name = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 KINDS = ", ".join(ChangeKind)
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from collectors.config import Address, Duration, Matching, Secret, Size
+from collectors.config import Address, Duration, Name, Secret, Size
 from collectors.receiving.tls import Tls
 
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
 
-Name = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 
 
 @dataclass(frozen=True, slots=True)

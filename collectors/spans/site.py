@@ -9,11 +9,10 @@ from typing import Annotated
 
 import httpx
 
-from collectors.config import Duration, Matching, Range, ReadableFile, Secret
+from collectors.config import Duration, Range, ReadableFile, Secret
 from collectors.reaching import Url
 from topology.errors import SourceUnavailable
 
-Name = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 MOST_BYTES = 16 << 20
 """Decoded, a reply takes several times as much memory as it has bytes."""
 BUSY_S = 30.0

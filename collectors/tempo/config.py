@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from collectors.config import Matching, Pace, Range
+from collectors.config import Matching, Name, Pace, Range
 from collectors.reaching import Url
-from collectors.spans.site import Name, Site
+from collectors.spans.site import Site
 
 TraceQl = Annotated[str, Matching(r"\{.*\}", 'a TraceQL query in braces, such as {} or { resource.cluster = "a" }')]
 
