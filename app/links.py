@@ -9,7 +9,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from app.engine.moments import rfc3339
-from collectors.config import Matching
+from collectors.config import Matching, Name
 from topology.model import Service
 
 PLACE = re.compile(r"\{([a-z_]+)\}")
@@ -19,14 +19,13 @@ AROUND_S = 300.0
 Template = Annotated[str, Matching(
     r"https?://[^\s{}]+(\{[a-z_]+\}[^\s{}]*)*", "an address such as https://kibana.example/app/logs?trace={trace_id}"
 )]  # fmt: skip
-Words = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """A link with a name, shown wherever everything is known that its places need."""
 
-    name: Words
+    name: Name
     url: Template
 
     def check(self) -> Iterator[tuple[str, str, str]]:

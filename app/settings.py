@@ -14,7 +14,7 @@ from app.catalogue import Entries
 from app.changes.naming import Rule as ChangeRule
 from app.kinds import Collector, default_collectors
 from app.links import Link
-from collectors.config import Address, Duration, Folder, Matching, Range, ReadableFile, Secret, Size
+from collectors.config import Address, Duration, Folder, Matching, Name, Range, ReadableFile, Secret, Size
 from topology.masking import Rule
 
 MIB = 1 << 20
@@ -25,7 +25,6 @@ BasePath = Annotated[str, Matching(r"/([A-Za-z0-9._~-]+/)*", "a path that begins
 Origin = Annotated[str, Matching(r"https?://[a-z0-9.\-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?",
                                  "an origin such as https://portal.example")]  # fmt: skip
 HostName = Annotated[str, Matching(r"\*|[A-Za-z0-9.\-]+|\[?[0-9A-Fa-f:]+\]?", "a host name without port, or *")]
-Words = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 HttpStatus = Annotated[int, Range(100, 599)]
 GrpcStatus = Annotated[int, Range(0, 16)]
 
@@ -94,8 +93,8 @@ class Protection:
     """When a call was turned away on purpose: counted beside errors, not among them."""
 
     http: tuple[HttpStatus, ...] = (429,)
-    response_flags: tuple[Words, ...] = ("RL", "UO")
-    error_types: tuple[Words, ...] = (
+    response_flags: tuple[Name, ...] = ("RL", "UO")
+    error_types: tuple[Name, ...] = (
         "io.github.resilience4j.circuitbreaker.CallNotPermittedException",
         "io.github.resilience4j.ratelimiter.RequestNotPermitted",
         "com.alibaba.csp.sentinel.slots.block.flow.FlowException",
@@ -123,8 +122,8 @@ class Pairing:
 class Alias:
     """Which service answers at an address that sends no spans of its own. `address` may be a pattern."""
 
-    address: Words
-    name: Words
+    address: Name
+    name: Name
     namespace: str = ""
 
 
@@ -268,7 +267,7 @@ class Logging:
 class Settings:
     """The whole configuration, checked and frozen."""
 
-    environment: Words = "default"
+    environment: Name = "default"
     demo: bool = False
     server: Server = Server()
     data: Data = Data()

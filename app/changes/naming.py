@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Literal
 
 from app.changes.told import Misread, Told
-from collectors.config import Matching
+from collectors.config import Name
 from topology.model import Kind, Service
 
-Words = Annotated[str, Matching(r"\S(.*\S)?", "text that is not empty")]
 Teller = Literal["api", "gitlab", "jenkins", "argocd", "nacos"]
 
 
@@ -21,7 +20,7 @@ class Rule:
     """What is meant by the projects, jobs, applications or data ids that `match` fits (`*`, `?`): the service of that
     name or id, in which `*` stands for what the first `*` of `match` stood for; or nothing, when they are ignored."""
 
-    match: Words
+    match: Name
     service: str = ""
     source: Teller | None = None
     environment: str = "*"
