@@ -7,7 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from snapshots import AT, AT_S, Shelf, chain, node, snapshot, span, trace
 from web_server import serving
 
-from app.web.moments import duration_s, moment, rfc3339
+from app.engine.moments import rfc3339
+from app.web.moments import duration_s, moment
 
 TRACE = trace("a1" * 16, [span("root", None, 0.0, 20.0), span("child", "root", 5.0, 10.0)])
 SLO_PATHS = ("slo", "alerts", "changes")  # tests/test_web_slos.py, tests/test_web_changes.py

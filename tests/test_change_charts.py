@@ -11,11 +11,11 @@ import pytest
 from slo_entries import entry
 from snapshots import AT_S, Shelf, chain
 
+from app.engine.moments import rfc3339
 from app.figures import FLAGS, Flag, Signal, signal_figure
 from app.web.change_words import BEFORE_S, LATELY_S, flags, known, sentence
 from app.web.facts import Asked, NodeFacts, facts
 from app.web.language import Messages
-from app.web.moments import rfc3339
 from app.web.slo_facts import slo_facts
 from app.web.slo_figures import BudgetTale, BurnTale, budget_figure, burn_figure
 from app.web.wording import Wording

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snapshots import AT, AT_S, span, trace
 
+from app.engine.moments import rfc3339
 from app.web.language import Messages
-from app.web.moments import rfc3339
 from app.web.options import WebOptions
 from app.web.trace_lines import Place, lines_of, marks, said
 from app.web.waterfall import rows

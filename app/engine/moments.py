@@ -8,5 +8,5 @@ from functools import lru_cache
 
 @lru_cache(maxsize=1 << 14)
 def rfc3339(epoch_s: float) -> str:
-    """UTC with milliseconds."""
-    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """UTC with milliseconds, as every answer writes times."""
+    return datetime.fromtimestamp(round(epoch_s, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import orjson
 from starlette.responses import Response
 
+from app.engine.moments import rfc3339
 from app.views import Json
-from app.web.moments import rfc3339
 from app.web.parameters import Columns
 from app.web.problems import Problem
 

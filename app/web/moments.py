@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -55,11 +55,6 @@ def duration_s(text: str) -> int:
     if not found or not int(found[1]):
         raise ValueError("expected a duration such as 30s, 5m, 1h or 7d")
     return int(found[1]) * SECONDS[found[2]]
-
-
-def rfc3339(epoch_s: float) -> str:
-    """UTC with milliseconds, as every answer writes times."""
-    return datetime.fromtimestamp(round(epoch_s, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds(text: str) -> float:

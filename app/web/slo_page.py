@@ -11,11 +11,11 @@ import yaml
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from app.engine.moments import rfc3339
 from app.views import Json
 from app.web import sections, viewer
 from app.web.change_words import flags
 from app.web.language import spoken
-from app.web.moments import rfc3339
 from app.web.sections import data
 from app.web.slo_facts import RANGES, SloFacts
 from app.web.slo_figures import BudgetTale, BurnTale, Span, budget_figure, burn_figure

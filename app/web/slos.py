@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.engine.moments import rfc3339
 from app.views import Json, Views
 from app.web.answer import Answer, checked, stepped, with_times
 from app.web.language import spoken
-from app.web.moments import rfc3339
 from app.web.options import Meta
 from app.web.parameters import (
     AlertsParameters,
