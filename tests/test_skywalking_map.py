@@ -27,10 +27,10 @@ def asking(oap: Oap) -> dict[str, str]:
     return {f"SYNOPTIC__COLLECTORS__OAP__{key}": value for key, value in own.items()}
 
 
-@pytest.fixture
-def oap(tmp_path: Path) -> Iterator[Oap]:
-    """A server half an hour off the full hour, with an empty store."""
-    with oap_running("10.1.0", tmp_path / "oap", half_hour_zone(time.time())) as server:
+@pytest.fixture(params=["10.1.0", "9.6.0", "9.2.0"])
+def oap(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Oap]:
+    """A server of every version half an hour off the full hour, with an empty store."""
+    with oap_running(request.param, tmp_path / "oap", half_hour_zone(time.time())) as server:
         yield server
 
 
