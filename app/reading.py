@@ -67,6 +67,8 @@ class Reader:
         return scalar(hint, raw, self.folder)
 
     def _nested(self, kind: Any, raw: Any, key: str) -> Any:
+        if isinstance(raw, kind):
+            return raw
         if hasattr(kind, "from_text") and isinstance(raw, str):
             try:
                 return kind.from_text(str(raw))
@@ -121,7 +123,7 @@ class Reader:
         return made
 
     def _with_secrets(self, raw: Mapping[str, Any], secrets: Mapping[str, str], key: str) -> dict[str, Any]:
-        """The tree with the text of every `NAME_file` in the place of `NAME`."""
+        """The tree with the secret of every `NAME_file` in the place of `NAME`; the text of an empty file."""
         tree = dict(raw)
         for word, name in secrets.items():
             file = tree.pop(word, None)
@@ -129,8 +131,10 @@ class Reader:
                 continue
             if tree.get(name) is not None:
                 self._fault(_join(key, word), f"only one of {name} and {word}", "both")
+            path = self.folder / str(file)
             try:
-                tree[name] = (self.folder / str(file)).read_text(encoding="utf-8")
+                text = path.read_text(encoding="utf-8")
+                tree[name] = Secret.from_text(text, path) if text.strip() else text
             except (OSError, UnicodeDecodeError) as failure:
                 self._fault(_join(key, word), "a readable file", f"{file} ({type(failure).__name__})")
         return tree

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -107,21 +107,28 @@ class Address:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """Text that never shows in a log or a message. In the file it is `name: ${VARIABLE}` or `name_file: PATH`."""
+    """Text that never shows in a log or a message. In the file it is `name: ${VARIABLE}` or `name_file: PATH`; then
+    `file` is where it came from, and who reveals it gets what is written there now."""
 
     EXPECTED: ClassVar[str] = "text that is not empty"
     value: str
+    file: Path | None = field(default=None, compare=False)
 
     @classmethod
-    def from_text(cls, text: str) -> Secret:
+    def from_text(cls, text: str, file: Path | None = None) -> Secret:
         """A secret of this text without the white space around it; ValueError when nothing is left."""
         if not text.strip():
             raise ValueError("empty")
-        return cls(text.strip())
+        return cls(text.strip(), file)
 
     def reveal(self) -> str:
-        """The text itself, for the one place that sends or compares it."""
-        return self.value
+        """The text itself, for the one place that sends or compares it; while its file has none, that of the start."""
+        if self.file is None:
+            return self.value
+        try:
+            return self.file.read_text(encoding="utf-8").strip() or self.value
+        except (OSError, UnicodeDecodeError):
+            return self.value
 
     def __repr__(self) -> str:
         return "***"

@@ -92,6 +92,25 @@ def test_name_and_password_or_an_api_key_are_sent_and_never_shown(cluster):
         assert "key'" not in repr(connection.api_key)
 
 
+def test_a_password_that_is_put_right_in_its_file_is_sent_from_then_on(cluster, tmp_path):
+    """Without a restart, on both ways to send; while the file is empty or gone, what it said at the start."""
+    file = tmp_path / "password"
+    for number in ("8.19.0", "7.10.0"):
+        file.write_text("wrong\n")
+        cluster.number = number
+        cluster.headers.clear()
+        asked = connect(Connection((cluster.url,), "reader", Secret.from_text("wrong", file)), lambda: 0.0)
+        asked.search("numbers", {})
+        file.write_text("right\n")
+        asked.search("numbers", {})
+        file.write_text("")
+        asked.search("numbers", {})
+        file.unlink()
+        asked.search("numbers", {})
+        sent = [base64.b64decode(headers["authorization"].removeprefix("Basic ")) for headers in cluster.headers]
+        assert sent == [b"reader:wrong", b"reader:wrong", b"reader:right", b"reader:wrong", b"reader:wrong"]
+
+
 def test_half_a_login_is_a_fault_of_the_configuration():
     """A name without a password, or both kinds of login, is found before anything is asked."""
     assert [key for key, *_ in Connection(username="reader").check()] == ["password"]

@@ -204,6 +204,19 @@ def test_trouble_is_a_line_in_plain_words(source, reply, words):
         assert site.asked[0][2]["authorization"] == "Bearer hunter2"
 
 
+def test_a_login_that_is_put_right_in_its_file_is_sent_from_then_on(source, tmp_path):
+    """Without a restart, a password as well as a token."""
+    file = tmp_path / "secret"
+    for more, sent in (({"username": "me", "password": Secret("a", file)}, ["Basic bWU6YQ==", "Basic bWU6Yg=="]),
+                       ({"token": Secret("a", file)}, ["Bearer a", "Bearer b"])):
+        with serving(Jaeger()) as site:
+            asked = source(site, **more)
+            for text in "ab":
+                file.write_text(text)
+                asked._caller.get("/")
+            assert [headers["authorization"] for _, _, headers in site.asked] == sent
+
+
 def test_nobody_listens(source):
     """A site that is not there."""
     with pytest.raises(SourceUnavailable, match="cannot be reached"):

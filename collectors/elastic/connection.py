@@ -45,7 +45,7 @@ class Connection:
                 yield "ca", "certificates in PEM", "nothing of that kind"
 
     def authorization(self) -> Mapping[str, str]:
-        """The header by which a request is known; none for nobody."""
+        """The header by which a request is known, with what the file of a secret says now; none for nobody."""
         if self.api_key is not None:
             key = self.api_key.reveal()
             return {"authorization": f"ApiKey {_encoded(key) if ':' in key else key}"}

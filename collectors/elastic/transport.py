@@ -129,7 +129,7 @@ class PlainJson:
     """Understood by every server; nothing is checked."""
 
     def __init__(self, connection: Connection) -> None:
-        self._timeout_s = connection.timeout_s
+        self._connection = connection
         self._transport = _Quiet(
             _nodes(connection), node_class=_Bounded, max_retries=len(connection.hosts), retry_on_status=(),
             meta_header=False,
@@ -140,12 +140,12 @@ class PlainJson:
         self, method: str, target: str, body: Mapping[str, Any] | None = None, decode: Decode = orjson.loads
     ) -> Reply:
         """See Transport."""
-        headers = {"accept": JSON} if body is None else {"accept": JSON, "content-type": JSON}
+        headers = _headers(self._connection, body)
         try:
             with _decoding(decode):
                 meta, answer = self._transport.perform_request(method, target, headers=headers, body=body)
         except TransportError as error:
-            raise silence(error, self._timeout_s) from None
+            raise silence(error, self._connection.timeout_s) from None
         return Reply(meta.status, answer, _genuine(meta))
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class OfficialClient:
     """The client of Elastic, which negotiates the version of the interface and refuses every other product."""
 
     def __init__(self, connection: Connection) -> None:
-        self._timeout_s = connection.timeout_s
+        self._connection = connection
         serializer = _Serializer()
         self._client = Elasticsearch(
             _nodes(connection), transport_class=_Quiet, node_class=_Bounded, max_retries=len(connection.hosts),
@@ -168,7 +168,7 @@ class OfficialClient:
         self, method: str, target: str, body: Mapping[str, Any] | None = None, decode: Decode = orjson.loads
     ) -> Reply:
         """See Transport."""
-        headers = {"accept": JSON} if body is None else {"accept": JSON, "content-type": JSON}
+        headers = _headers(self._connection, body)
         try:
             with _decoding(decode):
                 reply = self._client.perform_request(method, target, headers=headers, body=body)
@@ -177,7 +177,7 @@ class OfficialClient:
         except ApiError as error:
             return Reply(error.meta.status, error.body, _genuine(error.meta))
         except TransportError as error:
-            raise silence(error, self._timeout_s) from None
+            raise silence(error, self._connection.timeout_s) from None
         return Reply(reply.meta.status, reply.body, _genuine(reply.meta))
 
     def close(self) -> None:
@@ -205,6 +205,12 @@ def silence(error: TransportError, timeout_s: float) -> SourceUnavailable:
     return SourceUnavailable("cannot be reached: no connection to any of its hosts")
 
 
+def _headers(connection: Connection, body: Mapping[str, Any] | None) -> dict[str, str]:
+    """Who asks may have changed since the last request: a password that was wrong is put right in its file."""
+    content = {} if body is None else {"content-type": JSON}
+    return {"accept": JSON, **content, **connection.authorization()}
+
+
 def _genuine(meta: Any) -> bool:
     return bool(meta.headers.get("x-elastic-product") == "Elasticsearch")
 
@@ -217,6 +223,6 @@ def _node(url: str, connection: Connection) -> NodeConfig:
     parts = urlsplit(url)
     return NodeConfig(
         parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme], path_prefix=parts.path.rstrip("/"),
-        headers=connection.authorization(), connections_per_node=CONNECTIONS_PER_HOST,
-        request_timeout=connection.timeout_s, ca_certs=str(connection.ca) if connection.ca else None,
+        connections_per_node=CONNECTIONS_PER_HOST, request_timeout=connection.timeout_s,
+        ca_certs=str(connection.ca) if connection.ca else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -57,13 +57,11 @@ class Caller:
     """Asks one site. Thread-safe; `counters` are requests made, those that failed, and bytes read."""
 
     def __init__(self, site: Site, headers: Mapping[str, str] | None = None) -> None:
-        login = httpx.BasicAuth(site.username, site.password.reveal()) if site.password else None
-        bearer = {"authorization": f"Bearer {site.token.reveal()}"} if site.token else {}
-        self._timeout_s, self._base = site.timeout_s, site.url.rstrip("/")
+        self._site, self._base = site, site.url.rstrip("/")
         # no certificates are loaded for plain HTTP: redirects, which alone could need them, are not followed
         verify = ssl.create_default_context(cafile=site.ca) if self._base.startswith("https:") else False
-        self._http = httpx.Client(timeout=site.timeout_s, verify=verify, auth=login, trust_env=False,
-                                  follow_redirects=False, headers={**bearer, **(headers or {})})
+        self._http = httpx.Client(timeout=site.timeout_s, verify=verify, auth=_login(site),
+                                  trust_env=False, follow_redirects=False, headers=headers)
         self.counters = {"requests": 0.0, "requests_failed": 0.0, "bytes_read": 0.0}
 
     def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = "application/json") -> Reply:
@@ -73,7 +71,7 @@ class Caller:
             reply = self._read(path, params or {}, accept)
         except httpx.HTTPError as error:
             self.counters["requests_failed"] += 1
-            raise SourceUnavailable(_silence(error, self._timeout_s)) from None
+            raise SourceUnavailable(_silence(error, self._site.timeout_s)) from None
         if reply.status in (401, 403, 429) or 300 <= reply.status < 400:
             self.counters["requests_failed"] += 1
             raise _refusal(reply.status)
@@ -92,6 +90,18 @@ class Caller:
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()
+
+
+def _login(site: Site) -> Callable[[httpx.Request], httpx.Request]:
+    """Who asks, with what the file of a secret says now: a password that was wrong is put right there."""
+    def known(request: httpx.Request) -> httpx.Request:
+        if site.password:
+            return next(httpx.BasicAuth(site.username, site.password.reveal()).auth_flow(request))
+        if site.token:
+            request.headers["authorization"] = f"Bearer {site.token.reveal()}"
+        return request
+
+    return known
 
 
 def _refusal(status: int) -> SourceUnavailable:
