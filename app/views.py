@@ -152,7 +152,7 @@ class Views(Protocol):
         ...
 
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
-        """Pins nodes at world positions, for every viewer and for good."""
+        """Pins nodes at world positions, for every viewer and for good. KeyError naming a node that was never drawn."""
         ...
 
     def relayout(self) -> None:

@@ -239,6 +239,8 @@ class Shelf:
         self.pinned.clear()
 
     def ready(self) -> bool:
+        for unknown in positions.keys() - {one["id"] for one in self.now["nodes"]}:
+            raise KeyError(unknown)
         return self.loaded
 
     def subscribe(self, on_tick: Callable[[int], None]) -> Callable[[], None]:

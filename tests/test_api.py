@@ -184,9 +184,42 @@ def test_positions_are_written(client, shelf):
 
 def test_reading_addresses_take_no_writes(client):
     """A method that an address does not know is 405 with what it allows."""
-    answer = client.post("/api/v1/graph", json={})
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
-    assert answer.headers["content-type"] == "application/problem+json"
+    for send in ({"json": {}}, {}, {"data": {"a": "b"}}):
+        answer = client.post("/api/v1/graph", **send)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert [client.request(method, "/metrics").status_code for method in ("DELETE", "PUT", "OPTIONS")] == [405] * 3
+
+
+@pytest.mark.parametrize("path", ["graph", "graph?window=x", "openapi.json", "stream", "nothing"])
+def test_a_head_is_what_a_get_begins_with(client, path):
+    """HEAD answers as GET does without the body, also where a GET would never end."""
+    with client.stream("GET", f"/api/v1/{path}") as full:
+        answer = client.head(f"/api/v1/{path}")
+        assert (answer.status_code, answer.content) == (full.status_code, b"")
+        assert answer.headers["content-type"] == full.headers["content-type"]
+
+
+def test_a_parameter_given_twice_is_refused(client):
+    """Of two values one would be ignored, so neither is taken."""
+    answer = client.get("/api/v1/graph?window=5m&at=now&window=1h")
+    assert (answer.status_code, answer.json()["key"]) == (400, "window")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/openapi.json", "/metrics", "/healthz", "/readyz"])
+def test_addresses_without_parameters_take_none(client, path):
+    """An unknown parameter is a 400 with its name everywhere."""
+    answer = client.get(path + "?windw=5m")
+    assert (answer.status_code, answer.json()["key"]) == (400, "windw")
+
+
+def test_a_body_that_is_no_json_names_no_key(client):
+    """A broken body is said to be that; a place in it is not the name of a parameter."""
+    for body in (b'{"a":', b"\xff\xfe", b""):
+        answer = client.put("/api/v1/positions", content=body, headers={"content-type": "application/json"})
+        assert (answer.status_code, "key" in answer.json()) == (400, False)
+    shelf_says = client.put("/api/v1/positions", json={"prod/bank/gone": {"x": 1, "y": 2}})
+    assert (shelf_says.status_code, shelf_says.json()["key"]) == (404, "prod/bank/gone")
 
 
 def test_openapi_describes_every_address(client):

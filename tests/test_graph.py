@@ -117,6 +117,15 @@ def test_figure_that_is_not_known_is_none():
     assert (node["calls"], node["error_ratio"], node["p50_ms"], node["self_ms"]) == (0, None, None, None)
 
 
+def test_what_sends_no_spans_tells_no_self_time():
+    """Callers count the calls of a store; where its failures began and its own time nobody knows, and neither is 0."""
+    store, calm = (Service("prod", "", name, Kind.DATABASE) for name in ("orders-db", "calm-db"))
+    found = drawn({edge(ORDERS, store): row(9, 2, ms=[5] * 9), edge(ORDERS, calm): row(4, ms=[5] * 4)}).nodes
+    assert [(found[one.id]["calls"], found[one.id]["errors"]) for one in (store, calm)] == [(9, 2), (4, 0)]
+    assert [found[one.id]["self_ms"] for one in (store, calm)] == [None, None]
+    assert [found[one.id]["originated_errors"] for one in (store, calm)] == [None, 0]
+
+
 def test_sampled_calls_are_weighed_and_said_to_be_sampled():
     """One call in ten that was kept counts for ten; the share is told, and a whole number stays an integer."""
     found = drawn({work(ORDERS): row(30, observed=3, ms=[5] * 3), work(CORE): row(10 / 3, observed=1)})

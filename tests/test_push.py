@@ -162,9 +162,28 @@ def test_viewers_are_bounded():
             assert viewer.next()[0] == "snapshot"
 
 
-def test_a_resumed_viewer_gets_the_whole():
-    """Last-Event-ID is taken, and answered with the newest snapshot: right even if the server was restarted between."""
-    with serving(Shelf()) as client, closing(Viewer(client, headers={"last-event-id": "1"})) as viewer:
+def test_a_viewer_that_comes_back_gets_what_it_missed():
+    """With Last-Event-ID a viewer goes on where it was, however much was ticked while nobody looked."""
+    shelf = Shelf()
+    with serving(shelf) as client:
+        with closing(Viewer(client)) as viewer:
+            whole = viewer.next()[2]
+        until_nobody_looks(client)
+        for calls in (1300, 1400):
+            shelf.tick(following(shelf.now, calls=calls))
+        with closing(Viewer(client, headers={"last-event-id": "1"})) as viewer:
+            name, number, change = viewer.next()
+            assert (name, number, change["base"]) == ("delta", "3", 1)
+            assert unordered(applied(whole, change)) == unordered({**shelf.now, "build": whole["build"]})
+            with closing(Viewer(client, headers={"last-event-id": "3"})) as other:
+                shelf.tick(following(shelf.now, calls=1500))
+                assert [one.next()[:2] for one in (viewer, other)] == [("delta", "4")] * 2
+
+
+@pytest.mark.parametrize("known", ["1", "0", "99", "x", "", "1" * 30])
+def test_a_viewer_that_knows_nothing_of_this_server_gets_the_whole(known):
+    """An id that this process did not send, as after a restart, is answered with the newest snapshot."""
+    with serving(Shelf()) as client, closing(Viewer(client, headers={"last-event-id": known})) as viewer:
         assert viewer.next()[:2] == ("snapshot", "1")
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from topology.histogram import Ladder
 from topology.machine import JIT, compiled
-from topology.members import CLIENT_SIDE, ROOT_WORK, SERVER_SIDE, WORK, Members
+from topology.members import CLIENT_SIDE, LOG, ROOT_WORK, SERVER_SIDE, WORK, Members
 from topology.model import SeriesKey
 from topology.ring import Totals
 from topology.rollup import CALLS, COUNTS, ERRORS, OBSERVED, ORIGINATED, PROTECTED, SELF_TOTAL, TOTAL
@@ -100,27 +100,43 @@ class Window:
 def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder,
           window: Window, unsettled: Totals | None = None,
           counting: frozenset[str] = frozenset()) -> nx.DiGraph[str]:
-    """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances_by_zone`, `sources`; edges have
-    figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not known is None.
+    """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances_by_zone`, `sources`, `log_lines`
+    and `log_errors`; edges have figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not known is None.
 
     Self time and where failures began are known only a pairing horizon after a call: `unsettled` are the totals of the
     windows of which that is not known yet, and those two figures are about the others. Sources that are `counting`
-    themselves tell neither, and only about how long calls took: what they alone tell of is not `exact`.
+    themselves tell neither, and only about how long calls took: what they alone tell of is not `exact`. Of what sends
+    no spans nobody knows either: its self time, and how many of its failures began there unless there are none.
     """
     sums = figures(members, totals)
     settled = sums.work.counts - figures(members, unsettled).work.counts if unsettled else sums.work.counts
     drawn: nx.DiGraph[str] = nx.DiGraph(start_s=window.start_s, window_s=window.length_s)
     details = members.details(keys, totals.counts[:, CALLS] != 0)
     own = _node_figures(sums.work, settled, ladder, window.length_s)
+    lines = lines_of(members, totals)
     for number, service in enumerate(members.nodes):
-        listed = details.of_node(number)
-        drawn.add_node(service.id, service=service, **_told_by(own[number], listed, counting), **listed)
+        listed, found = details.of_node(number) | lines[number], own[number]
+        if members.silent[number]:
+            found |= {"self_ms": None, "originated_errors": None if found["errors"] else 0}
+        drawn.add_node(service.id, service=service, **_told_by(found, listed, counting), **listed)
     paths = _path_figures(sums, ladder, window.length_s)
     for number, (caller, callee) in enumerate(members.edges):
         source, target = members.nodes[caller].id, members.nodes[callee].id
         listed = details.of_edge(number)
         drawn.add_edge(source, target, id=f"{source}>{target}", **_told_by(paths[number], listed, counting), **listed)
     return drawn
+
+
+def lines_of(members: Members, totals: Totals) -> list[dict[str, Any]]:
+    """Of every node `log_lines` and `log_errors`, both None where it logged nothing."""
+    n = len(totals.counts)
+    logs = members.role[:n] == LOG
+    found = []
+    for chosen in (logs, logs & members.error_lines[:n]):
+        rows = np.flatnonzero(chosen)
+        found.append(np.bincount(members.owner[rows], totals.counts[rows, CALLS], minlength=len(members.nodes)))
+    return [{"log_lines": whole(lines) if lines > 0 else None, "log_errors": whole(errors) if lines > 0 else None}
+            for lines, errors in zip(*(column.tolist() for column in found), strict=True)]
 
 
 NOT_TOLD = ("self_ms", "originated_ratio", "originated_errors")

@@ -45,6 +45,9 @@ class Members:
     _node_numbers: dict[Service, int] = field(default_factory=dict)
     _edge_numbers: dict[tuple[int, int], int] = field(default_factory=dict)
     _by_name: dict[tuple[str, str], set[Service]] = field(default_factory=dict)
+    error_lines: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    silent: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    """Which nodes send no spans: only their callers or callees tell of them."""
     _speaking: set[Service] = field(default_factory=set)
     _displayed: dict[Service, Service | None] = field(default_factory=dict)
     _ends: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
@@ -84,6 +87,7 @@ class Members:
         """The numbers of caller and callee of every path: paths x 2."""
         return self._ends
 
+        self.silent = silent
     def borrowed(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The paths whose callee, and those whose caller, sends no spans and is counted by its paths."""
         return self._borrowed
@@ -91,9 +95,8 @@ class Members:
     def details(self, keys: Sequence[SeriesKey], active: npt.NDArray[np.bool_]) -> Details:
         """What is listed of the active series (a row a series). Remembered while the same are active."""
         if self._listed is None or not np.array_equal(self._listed[0], active):
-            silent = [node.kind is not Kind.SERVICE for node in self.nodes]
-            silent_ends = [[end for end in ends if silent[end]] for ends in self.edges]
-            chosen = np.flatnonzero(active & ~np.isin(self.role[: len(active)], (LOG, HIDDEN)))
+            silent_ends = [[end for end in ends if self.silent[end]] for ends in self.edges]
+            chosen = np.flatnonzero(active & (self.role[: len(active)] != HIDDEN))
             self._listed = active, Details(self._taken(keys, chosen), silent_ends)
         return self._listed[1]
 

@@ -214,7 +214,7 @@ class Answers(LogAnswers, ABC):
         return {**self.parts.intakes.quality(), **self.asked.quality(), "series": len(self.parts.series)}
 
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
-        """Pins nodes where a person put them."""
+        """Pins nodes where a person put them; KeyError naming a node that was never drawn."""
         self.placement.pin(positions)
         with self.lock:
             self._pictures.clear()

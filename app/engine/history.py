@@ -77,7 +77,7 @@ def _figures(counts: npt.NDArray[np.float64], buckets: npt.NDArray[np.float64], 
         "error_ratio": round(float(counts[ERRORS]) / calls, 6) if calls else None,
         "calls_per_s": round(calls / window_s, 4),
         "p50_ms": p50, "p95_ms": p95, "p99_ms": p99,
-        "self_ms": round(float(counts[SELF_TOTAL]) / calls / 1000, 3) if calls else None,
+        "self_ms": round(float(counts[SELF_TOTAL]) / calls / 1000, 3) if calls and counts[SELF_TOTAL] else None,
     }
 
 

@@ -53,8 +53,10 @@ class Placement:
             return {n: self._positions[n] for n in graph}
 
     def pin(self, positions: Mapping[str, tuple[float, float]]) -> None:
-        """Puts nodes where a person wants them."""
+        """Puts nodes where a person wants them; KeyError, and nothing is moved, when one was never drawn."""
         with self._lock:
+            for unknown in positions.keys() - self._positions.keys():
+                raise KeyError(unknown)
             self._positions.update(positions)
             self._pinned.update(positions)
             self._fresh = False

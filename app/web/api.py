@@ -42,7 +42,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 def router(views: Views, broadcast: Broadcast, options: WebOptions, meta: Meta, finding: Finding) -> APIRouter:
     """Every address of `/api/v1`, reading from `views` and, for searches, from the sources."""
-    api = APIRouter(prefix="/api/v1", default_response_class=Answer)
+    api = APIRouter(prefix="/api/v1", default_response_class=Answer, dependencies=[Depends(_said_once)])
     _add_graph(api, views, meta)
     add_traces(api, views, finding, meta)
     _add_columns(api, views, meta)
@@ -115,7 +115,7 @@ def _add_stream(api: APIRouter, broadcast: Broadcast) -> None:
         if not broadcast.has_room:
             return problem(503, "Too many viewers; try again soon.", headers={"retry-after": "10"})
         packed = accepts(request.headers.get("accept-encoding", ""), "gzip")
-        return LiveStream(broadcast, WINDOWS_S[asked.view], packed)
+        return LiveStream(broadcast, WINDOWS_S[asked.view], packed, _number(request.headers.get("last-event-id", "")))
 
 
 def _add_slo_table(api: APIRouter, table: SloTable) -> None:
@@ -134,24 +134,56 @@ def _add_positions(api: APIRouter, views: Views, options: WebOptions) -> None:
         asked: Annotated[NoParameters, Query()],
         pinned: Annotated[dict[str, Position], Body(max_length=MOST_POSITIONS)],
     ) -> Response:
-        await asyncio.to_thread(views.save_positions, {key: (place.x, place.y) for key, place in pinned.items()})
+        places = {key: (place.x, place.y) for key, place in pinned.items()}
+        try:
+            await asyncio.to_thread(views.save_positions, places)
+        except KeyError as unknown:
+            raise Problem(404, "There is no such node.", str(unknown.args[0])) from None
         return Response(status_code=204)
 
 
-def add_unknown(app: FastAPI, page: Callable[[], Response]) -> None:
-    """Answers whatever no route matches, with `page` outside the interface; to be called after every other route."""
+def add_unknown(app: FastAPI, page: Callable[[], Response]) -> Callable[[Scope], list[str]]:
+    """Answers whatever no route matches, with `page` outside the interface; to be called after every other route.
+
+    Returned is what tells the methods that an address takes, besides HEAD where there is a GET.
+    """
     known = list(app.routes)
 
-    @app.api_route("/{rest:path}", methods=list(METHODS), include_in_schema=False)
+    def methods(scope: Scope) -> list[str]:
+        return [method for method in METHODS if _answers(known, {**scope, "method": method})]
+
+    @app.api_route("/{rest:path}", methods=[*METHODS, "OPTIONS", "TRACE"], include_in_schema=False)
     async def unknown(request: Request, rest: str) -> Response:
-        methods = [method for method in METHODS if _answers(known, {**request.scope, "method": method})]
-        if methods:
-            return problem(405, f"No {request.method} here.", headers={"allow": ", ".join(methods)})
+        allowed = methods(request.scope)
+        if allowed:
+            return problem(405, f"No {request.method} here.", headers={"allow": ", ".join(allowed)})
         return problem(404, "There is nothing at this address.") if rest.startswith("api/") else page()
+
+    return methods
+
+
+def add_description(app: FastAPI) -> None:
+    """Adds the OpenAPI document of everything that is there when it is asked for."""
+
+    @app.get("/api/v1/openapi.json", include_in_schema=False, dependencies=[Depends(_said_once)])
+    async def description(asked: Annotated[NoParameters, Query()]) -> Answer:
+        return Answer(app.openapi())
 
 
 def _answers(routes: Sequence[BaseRoute], scope: Scope) -> bool:
     return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
+
+def _said_once(request: Request) -> None:
+    """Refuses a parameter that is given twice: one of the two would be ignored."""
+    given = [key for key, _ in request.query_params.multi_items()]
+    twice = next((key for key in given if given.count(key) > 1), None)
+    if twice is not None:
+        raise Problem(400, f"The parameter {twice!r} is given more than once.", twice)
+
+
+def _number(event_id: str) -> int | None:
+    return int(event_id) if event_id.isascii() and event_id.isdigit() and len(event_id) < 20 else None
 
 
 def _at(asked: WindowParameters, meta: Meta) -> float | None:

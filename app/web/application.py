@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from starlette.responses import HTMLResponse, Response
 
 from app.finding import Finding
@@ -15,8 +16,10 @@ from app.views import Views
 from app.web import api, problems
 from app.web.browse import Browse
 from app.web.exposition import Exposition
+from app.web.heads import Heads
 from app.web.language import Messages
 from app.web.options import Meta, WebOptions
+from app.web.parameters import NoParameters
 from app.web.push import Broadcast
 from app.web.security import Guard
 from app.web.shells import Shells
@@ -38,18 +41,20 @@ def build(views: Views, options: WebOptions, meta: Meta, searches: Searches | No
     browse = Browse(views, shells, finding)
     app = FastAPI(
         title="Synoptic", version=meta.version, lifespan=_lifespan(broadcast, browse), docs_url=None, redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,
     )  # fmt: skip
     app.state.broadcast, app.state.searches = broadcast, searches
     problems.install(app)
     app.include_router(api.router(views, broadcast, options, meta, finding))
+    api.add_description(app)
     _add_probes(app, views, Exposition(views, broadcast, meta))
     _add_faces(app, shells)
     browse.attach(app)
-    api.add_unknown(app, shells.missing)
+    methods = api.add_unknown(app, shells.missing)
     lasting = (f"/assets/{build_hash}/", "/_dash-component-suites/", "/_favicon.ico")
     app.add_middleware(StaticCache, prefixes=lasting)
-    app.add_middleware(Guard, options=options, script_hashes=browse.script_hashes)
+    app.add_middleware(Guard, options=options, script_hashes=browse.script_hashes, methods=methods)
+    app.add_middleware(Heads)
     return app
 
 
@@ -70,16 +75,16 @@ def _lifespan(broadcast: Broadcast, browse: Browse):  # type: ignore[no-untyped-
 
 def _add_probes(app: FastAPI, views: Views, exposition: Exposition) -> None:
     @app.get("/healthz", include_in_schema=False)
-    async def healthz() -> Response:
+    async def healthz(asked: Annotated[NoParameters, Query()]) -> Response:
         return Response("ok\n", media_type="text/plain")
 
     @app.get("/readyz", include_in_schema=False)
-    async def readyz() -> Response:
+    async def readyz(asked: Annotated[NoParameters, Query()]) -> Response:
         ready = await asyncio.to_thread(views.ready)
         return Response("ready\n" if ready else "loading\n", 200 if ready else 503, media_type="text/plain")
 
     @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
+    async def metrics(asked: Annotated[NoParameters, Query()]) -> Response:
         return Response(await asyncio.to_thread(exposition.text), media_type=exposition.media_type)
 
 

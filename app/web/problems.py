@@ -54,6 +54,8 @@ async def _own(_request: Request, error: Exception) -> Response:
 async def _parameter(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     fault = error.errors()[0]
+    if fault["type"] == "json_invalid":
+        return problem(400, f"The body is not JSON: {fault['ctx']['error']}.")
     key = str(fault["loc"][1]) if len(fault["loc"]) > 1 else None
     if fault["type"] == "extra_forbidden":
         return problem(400, f"There is no parameter {key!r} here.", key)

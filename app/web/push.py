@@ -58,13 +58,15 @@ SIGN_OF_LIFE = b": alive\n\n"
 
 @dataclass(slots=True)
 class Channel:
-    """The newest picture of one window, and how it came out of the one before."""
+    """The newest picture of one window, and how it came out of the one before. When nobody looks any more it stays as it
+    is, not `followed`, so that a viewer who comes back gets what changed since."""
 
     build: str
     viewers: int = 0
     snapshot: Json | None = None
     change: Piece | None = None
     base: int | None = None
+    followed: bool = False
     beat: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _whole: asyncio.Task[Piece] | None = None
@@ -138,14 +140,18 @@ class Broadcast:
         for channel in self._channels.values():
             channel.wake()
 
-    async def pieces(self, window_s: int) -> AsyncGenerator[Piece | None]:
-        """A snapshot, then whatever is newest after each tick; None as a sign of life when nothing is new."""
+    async def pieces(self, window_s: int, known: int | None = None) -> AsyncGenerator[Piece | None]:
+        """A snapshot, then whatever is newest after each tick; None as a sign of life when nothing is new.
+
+        A viewer that knows the snapshot `known` gets only what changed since, if that is still at hand.
+        """
         channel = self._channels.setdefault(window_s, Channel(self._build))
         channel.viewers += 1
         try:
-            if channel.snapshot is None:
+            had = channel.seq
+            if not channel.followed:
                 await self._refresh(window_s, channel)
-            seen: int | None = None
+            seen = known if had is not None and known in (channel.seq, channel.base) else None
             while not self._closed:
                 newest = await _newer(channel, seen)
                 yield newest
@@ -153,17 +159,13 @@ class Broadcast:
                 if channel.seq == seen:
                     await channel.beat.wait()
         finally:
-            self._leave(window_s, channel)
+            channel.viewers -= 1
+            channel.followed = channel.followed and channel.viewers > 0
 
     def sent(self, size: int) -> None:
         """Counts one message of `size` bytes for `/metrics`."""
         self.messages += 1
         self.bytes += size
-
-    def _leave(self, window_s: int, channel: Channel) -> None:
-        channel.viewers -= 1
-        if not channel.viewers and self._channels.get(window_s) is channel:
-            del self._channels[window_s]
 
     async def _next_tick(self) -> None:
         try:
@@ -175,12 +177,14 @@ class Broadcast:
         self._tick.clear()
         started = time.perf_counter()
         for window_s, channel in list(self._channels.items()):
-            await self._follow(window_s, channel)
+            if channel.viewers:
+                await self._follow(window_s, channel)
         self.ticks, self.tick_s = self.ticks + 1, time.perf_counter() - started
 
     async def _refresh(self, window_s: int, channel: Channel) -> None:
         async with channel.lock:
             await channel.show(await asyncio.to_thread(self._views.snapshot, window_s))
+            channel.followed = True
 
     async def _follow(self, window_s: int, channel: Channel) -> None:
         try:
@@ -207,11 +211,11 @@ class LiveStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, broadcast: Broadcast, window_s: int, packed: bool) -> None:
+    def __init__(self, broadcast: Broadcast, window_s: int, packed: bool, known: int | None = None) -> None:
         headers = {"x-accel-buffering": "no", "vary": "accept-encoding"}
         super().__init__(headers=headers | ({"content-encoding": "gzip"} if packed else {}))
         del self.headers["content-length"]
-        self._broadcast, self._window_s, self._packed = broadcast, window_s, packed
+        self._broadcast, self._window_s, self._packed, self._known = broadcast, window_s, packed, known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Writes pieces until one of the two sides ends it."""
@@ -228,7 +232,7 @@ class LiveStream(Response):
         alive = piece(0, SIGN_OF_LIFE)
         head = GZIP_HEADER if self._packed else b""
         with suppress(TimeoutError):  # a viewer that takes nothing for so long is gone
-            async with aclosing(self._broadcast.pieces(self._window_s)) as pieces:
+            async with aclosing(self._broadcast.pieces(self._window_s, self._known)) as pieces:
                 async for one in pieces:
                     body = head + ((one or alive).packed if self._packed else (one or alive).plain)
                     async with asyncio.timeout(STUCK_S):

@@ -24,10 +24,12 @@ FEATURES = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsi
 
 
 class Guard:
-    """Pure ASGI, so it covers Dash's own routes too. `script_hashes` are those of Dash's inline scripts."""
+    """Pure ASGI, so it covers Dash's own routes too. `script_hashes` are those of Dash's inline scripts, `methods` what
+    may be done at an address of the interface."""
 
-    def __init__(self, app: ASGIApp, options: WebOptions, script_hashes: Callable[[], str]) -> None:
-        self._app, self._options, self._script_hashes = app, options, script_hashes
+    def __init__(self, app: ASGIApp, options: WebOptions, script_hashes: Callable[[], str],
+                 methods: Callable[[Scope], list[str]]) -> None:
+        self._app, self._options, self._script_hashes, self._methods = app, options, script_hashes, methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Checks the request, and puts the headers on its answer."""
@@ -57,6 +59,8 @@ class Guard:
             return
         if not same_origin(headers):
             raise Problem(403, "Writes are accepted only from this origin.")
+        if scope["path"].startswith(NOT_A_PAGE) and scope["method"] not in self._methods(scope):
+            return  # nothing is written: the answer is that this method is not known here
         if not headers.get("content-type", "").lower().startswith("application/json"):
             raise Problem(415, "Send application/json.")
         _check_length(headers.get("content-length", ""), self._options.max_body_bytes)
