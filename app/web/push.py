@@ -58,8 +58,10 @@ SIGN_OF_LIFE = b": alive\n\n"
 
 @dataclass(slots=True)
 class Channel:
-    """The newest picture of one window, and how it came out of the one before. When nobody looks any more it stays as it
-    is, not `followed`, so that a viewer who comes back gets what changed since."""
+    """The newest picture of one window, and how it came out of the one before.
+
+    When nobody looks any more it stays as it is, not `followed`: a viewer who comes back gets what changed since.
+    """
 
     build: str
     viewers: int = 0
