@@ -146,12 +146,21 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """The share of lines below error that is held against a service of which only logs are known, if it is `judged`."""
+
+    judged: bool = True
+    share: Annotated[float, Range(0.5, 0.99999)] = 0.99
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """The default objective, and when one is stale or gone. The windows `short_s` and `long_s` and the burns hold only
     for paths and callers that have no objective: all others are judged by the catalogue of windows."""
 
     availability: Annotated[float, Range(0.5, 0.999999)] = 0.999
     latency: Latency = Latency()
+    logs: Lines = Lines()
     short_s: Annotated[float, Duration(60, 3600)] = 300.0
     long_s: Annotated[float, Duration(300, 3600)] = 3600.0
     page_burn: Annotated[float, Range(1, 1000)] = 14.4

@@ -6,14 +6,16 @@ import pytest
 
 from tests.openslo_documents import RATIO, THRESHOLD, changed, noted, plain, reading
 from topology.slo.objectives import Counted, Measure, Selection, Services, Threshold
+from topology.slo.openslo.synoptic import OF_LINES
 
 
-def ratio(good, total=None):
-    """A ratio SLO with these specs; the total counts the calls of the same selection."""
+def ratio(good, total=None, word="good"):
+    """A ratio SLO with these specs, of events that are `word`; the total counts the calls of the same selection."""
     slo = plain(RATIO)
     metric = slo["spec"]["indicator"]["spec"]["ratioMetric"]
     rest = {key: value for key, value in good.items() if key not in ("events", "threshold_ms", "protection")}
-    metric["good"]["metricSource"]["spec"] = good
+    metric[word] = metric.pop("good")
+    metric[word]["metricSource"]["spec"] = good
     metric["total"]["metricSource"]["spec"] = total or {**rest, "events": "calls"}
     return slo
 
@@ -81,12 +83,26 @@ def test_selection_at_fault_is_named(spec, path, rule):
     assert noted(reading(ratio({"events": "successes", **spec}, total))) == [(SPEC + path, rule)]
 
 
-@pytest.mark.parametrize("word", list(Counted))
+@pytest.mark.parametrize("word", [word for word in Counted if word not in OF_LINES])
 def test_every_kind_of_event_is_counted(word):
     """calls, successes, failures and faster_than; the last with its threshold in whole microseconds."""
     more = {"threshold_ms": Decimal("0.25")} if word == "faster_than" else {}
     source = reading(ratio({"service": "web", "events": str(word), **more})).slos[0].parts[0].indicator.good
     assert (source.counted, source.threshold_us) == (word, 250 if more else None)
+
+
+LINES = {"service": "web", "events": "lines"}
+
+
+def test_error_lines_are_bad_events_of_all_lines():
+    """A service's lines are events too; of its calls they are no part, and single operations have none."""
+    found = reading(ratio({**LINES, "events": "error_lines"}, LINES, word="bad")).slos[0].parts[0].indicator
+    assert (found.total.counted, found.bad.counted, found.good) == (Counted.LINES, Counted.ERROR_LINES, None)
+    assert noted(reading(ratio({**LINES, "events": "error_lines"}, {**LINES, "events": "calls"}, word="bad"))) == [
+        (SPEC.replace("good", "total") + ".events", "total")]
+    one = {**LINES, "operation": "GET /"}
+    assert (SPEC.replace("good", "bad") + ".events", "events") in noted(
+        reading(ratio({**one, "events": "error_lines"}, one, word="bad")))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from topology.errors import ConfigurationError
 from topology.slo.objectives import Counted, Ratio, Services
 
 ROOT = Path(__file__).parent.parent
-NAMES = ["default-availability", "default-latency"]
+NAMES = ["default-availability", "default-latency", "default-logs"]
 
 
 def slo(name: str = "orders", target: str = "0.99", extra: str = "", ms: int = 250) -> str:
@@ -245,16 +245,23 @@ def test_folder_is_looked_for_beside_the_configuration_file(tmp_path, monkeypatc
 def test_classes_and_default_come_from_the_configuration(tmp_path):
     """A class has its targets, exactly as written; services without a class have those of `health`."""
     file = tmp_path / "synoptic.yaml"
-    file.write_text("health: {availability: 0.995, latency: {threshold: 300ms, share: 0.94}}\n"
+    file.write_text("health: {availability: 0.995, latency: {threshold: 300ms, share: 0.94}, logs: {share: 0.97}}\n"
                     "slo: {classes: {low: {availability: 0.98, latency: {threshold: 2s}}}}\n")  # fmt: skip
     found = definitions_of(load(file, {})).defaults
     assert [[str(one.target) for one in found[word]] for word in ("", "critical", "low")] == [
-        ["0.995", "0.94"], ["0.9999", "0.95"], ["0.98", "0.95"]]  # fmt: skip
+        ["0.995", "0.94", "0.97"], ["0.9999", "0.95", "0.97"], ["0.98", "0.95", "0.97"]]  # fmt: skip
     quick = found["low"][1].parts[0].indicator
     assert isinstance(quick, Ratio)
     assert (quick.good.counted, quick.good.threshold_us) == (Counted.FASTER_THAN, 2_000_000)
     assert quick.total.selection.services == Services(match={"class": "low"})
     assert all(one.default and one.projected and one.min_bad_events == 3 for slos in found.values() for one in slos)
+
+
+def test_services_that_only_log_are_promised_nothing_where_that_is_switched_off(tmp_path):
+    """Then the default objectives are those about calls, whatever the class."""
+    file = tmp_path / "synoptic.yaml"
+    file.write_text("health: {logs: {judged: false}}")
+    assert {len(slos) for word, slos in definitions_of(load(file, {})).defaults.items() if word != "none"} == {2}
 
 
 def test_default_target_that_no_rule_can_reach_is_said(tmp_path):

@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from slo_ledger import DATABASE, LEDGER, NOW_S, ORDERS, RULES, USER, WEB, Books, call, path, ratio, slo, work
 
-from topology.model import Service, Side
+from topology.model import LogKey, Service, Side
 from topology.slo.burn import rule_table, windows_of
 from topology.slo.defaults import Promise, default_slos
 from topology.slo.ledger import Promises
-from topology.slo.objectives import BurnCondition, Counted, Operator, Services
+from topology.slo.objectives import BurnCondition, Counted, Operator, Ratio, Selection, Services, Source
 
 DEFAULTS = default_slos({"": Promise(Decimal("0.999"), 1_000_000, Decimal("0.95")),
                          "critical": Promise(Decimal("0.9999"), 200_000, Decimal("0.99"))}, RULES, 3)  # fmt: skip
@@ -74,6 +74,35 @@ def test_latency_of_a_path_is_the_callers_and_that_of_a_user_the_servers():
         call(NOW_S, path(USER, WEB, side=Side.SERVER), 0, us_20000=3, us_900000=2),
     )
     assert (counted(found, "path"), counted(found, "user")) == ((6, 10), (3, 5))
+
+
+def lines(level: str, n: float, service: Service = ORDERS, **more: str) -> tuple:
+    """Log lines of a service at a level."""
+    return call(NOW_S, LogKey(service, level, **more), n)
+
+
+def test_error_lines_are_counted_of_all_lines_whatever_operation_they_belong_to():
+    """Errors and fatal ones are bad, of all lines of all levels; calls have no part in it."""
+    selection = Selection(Services("orders"))
+    of_lines = Ratio(Source(selection, Counted.LINES), bad=Source(selection, Counted.ERROR_LINES))
+    found = books(slo("promise", of_lines)).add(
+        call(NOW_S, work(ORDERS), 50, 4), lines("info", 60), lines("error", 3), lines("fatal", 1),
+        lines("error", 2, operation="GET /"), lines("error", 9, WEB))  # fmt: skip
+    assert counted(found) == (60, 66)
+
+
+def test_by_default_only_services_that_nothing_else_is_known_of_are_judged_by_their_lines():
+    """One that was called has the other default objectives, from its first call on."""
+    promise = Promise(Decimal("0.999"), 1_000_000, Decimal("0.95"), Decimal("0.99"))
+    found = books(defaults=default_slos({"": promise}, RULES, 3)).add(
+        call(NOW_S, work(ORDERS), 50), lines("error", 5), lines("error", 5, WEB), lines("info", 95, WEB))
+    assert [one.slo.name for one in found.ledger.plan.concretes] == [
+        "default-availability:orders", "default-latency:orders", "default-logs:web"]
+    assert counted(found, "default-logs:web") == (95, 100)
+    found.members.extend([*found.table.keys, work(WEB)])
+    found.ledger.take(found.members, [*found.table.keys, work(WEB)])
+    assert [one.slo.name for one in found.ledger.plan.concretes if "web" in one.slo.name] == [
+        "default-availability:web", "default-latency:web"]
 
 
 def test_root_work_counts_only_while_there_is_no_other():

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from topology.model import EdgeKey, GaugeKey, InstanceKey, OperationKey, SeriesKey
+from topology.model import EdgeKey, GaugeKey, InstanceKey, LogKey, OperationKey, SeriesKey
 
 
 class Details:
@@ -18,6 +18,7 @@ class Details:
         self._speaking: dict[int, set[tuple[str, str]]] = {}
         self._node_sources: dict[int, set[str]] = {}
         self._edge_sources: dict[int, set[str]] = {}
+        self._log_sources: dict[int, set[str]] = {}
         self._protocols: dict[int, set[str]] = {}
         self._silent_ends = silent_ends
         for key, of_path, owner in taken:
@@ -34,6 +35,9 @@ class Details:
             self._protocols.setdefault(owner, set()).add(key.protocol)
 
     def _take(self, key: SeriesKey, owner: int) -> None:
+        if isinstance(key, LogKey):
+            self._log_sources.setdefault(owner, set()).add(key.source)
+            return
         self._node_sources.setdefault(owner, set()).add(key.source)
         if isinstance(key, OperationKey | InstanceKey) and key.zone:
             self._zones.setdefault(owner, set()).add(key.zone)
@@ -41,11 +45,13 @@ class Details:
             self._speaking.setdefault(owner, set()).add((key.zone, key.instance))
 
     def of_node(self, number: int) -> dict[str, Any]:
-        """`zones`, `instances_by_zone`, `speaking` (zone and name of every instance) and `sources` of a node."""
+        """`zones`, `instances_by_zone`, `speaking` (zone and name of every instance), `sources` and `log_sources`
+        (those of its lines) of a node."""
         speaking = tuple(sorted(self._speaking.get(number, ())))
         return {"zones": sorted(self._zones.get(number, ())), "speaking": speaking,
                 "instances_by_zone": dict(Counter(zone for zone, _ in speaking)),
-                "sources": sorted(self._node_sources.get(number, ()))}
+                "sources": sorted(self._node_sources.get(number, ())),
+                "log_sources": sorted(self._log_sources.get(number, ()))}
 
     def of_edge(self, number: int) -> dict[str, Any]:
         """`protocols` and `sources` of a path."""

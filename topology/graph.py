@@ -100,8 +100,9 @@ class Window:
 def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder,
           window: Window, unsettled: Totals | None = None,
           counting: frozenset[str] = frozenset()) -> nx.DiGraph[str]:
-    """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances_by_zone`, `sources`, `log_lines`
-    and `log_errors`; edges have figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not known is None.
+    """The graph of a window. Nodes are ids with `service`, figures, `zones`, `instances_by_zone`, `sources`,
+    `log_lines`, `log_errors`; edges have figures, `protocols`, `cross_zone_calls`, `sources`. A figure that is not
+    known is None.
 
     Self time and where failures began are known only a pairing horizon after a call: `unsettled` are the totals of the
     windows of which that is not known yet, and those two figures are about the others. Sources that are `counting`

@@ -20,6 +20,8 @@ Shown = Callable[[Service], Service | None]
 UserFor = Callable[[Service], Service | None]
 """Who calls an entry service from outside, when the house gives the caller a name."""
 
+ERROR_LEVELS = ("error", "fatal")
+"""The levels at which log lines tell of failures."""
 WORK, ROOT_WORK, CLIENT_SIDE, SERVER_SIDE, INSTANCE, LOG, GAUGE, HIDDEN, PART = range(9)
 
 
@@ -30,7 +32,8 @@ def edge_id(caller: Service, callee: Service) -> str:
 
 @dataclass
 class Members:
-    """Belonging of series 0..n-1: `role`, and `owner`, the number of the node (work, instance, log, gauge) or path."""
+    """Belonging of series 0..n-1: `role`, and `owner`, the number of the node (work, instance, log, gauge) or path;
+    `error_lines` are the series of log lines at a level of error."""
 
     shown: Shown = lambda service: service
     user_for: UserFor = lambda _entry: None
@@ -42,12 +45,12 @@ class Members:
     role: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     owner: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     crossing: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    _node_numbers: dict[Service, int] = field(default_factory=dict)
-    _edge_numbers: dict[tuple[int, int], int] = field(default_factory=dict)
-    _by_name: dict[tuple[str, str], set[Service]] = field(default_factory=dict)
     error_lines: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     silent: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     """Which nodes send no spans: only their callers or callees tell of them."""
+    _node_numbers: dict[Service, int] = field(default_factory=dict)
+    _edge_numbers: dict[tuple[int, int], int] = field(default_factory=dict)
+    _by_name: dict[tuple[str, str], set[Service]] = field(default_factory=dict)
     _speaking: set[Service] = field(default_factory=set)
     _displayed: dict[Service, Service | None] = field(default_factory=dict)
     _ends: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
@@ -73,6 +76,8 @@ class Members:
         self.role = np.concatenate([self.role[:start], np.array([r[0] for r in rows], np.int8)])
         self.owner = np.concatenate([self.owner[:start], np.array([r[1] for r in rows], np.int32)])
         self.crossing = np.concatenate([self.crossing[:start], np.array([_crosses(key) for key in new], bool)])
+        loud = np.array([isinstance(key, LogKey) and key.level in ERROR_LEVELS for key in new], bool)
+        self.error_lines = np.concatenate([self.error_lines[:start], loud])
         self._note_ends()
         return changed
 
@@ -82,12 +87,12 @@ class Members:
         silent = np.array([node.kind is not Kind.SERVICE for node in self.nodes], bool)
         outside = np.array([node.kind in (Kind.USER, Kind.UNKNOWN) for node in self.nodes], bool)
         self._borrowed = np.flatnonzero(silent[self._ends[:, 1]]), np.flatnonzero(outside[self._ends[:, 0]])
+        self.silent = silent
 
     def ends(self) -> npt.NDArray[np.int64]:
         """The numbers of caller and callee of every path: paths x 2."""
         return self._ends
 
-        self.silent = silent
     def borrowed(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The paths whose callee, and those whose caller, sends no spans and is counted by its paths."""
         return self._borrowed
@@ -200,3 +205,13 @@ def _role_of_work(key: SeriesKey) -> int:
 
 def _crosses(key: SeriesKey) -> bool:
     return isinstance(key, EdgeKey) and bool(key.caller_zone and key.callee_zone) and key.caller_zone != key.callee_zone
+
+
+def only_logging(members: Members) -> npt.NDArray[np.bool_]:
+    """Of every node, by its number, whether nothing but its log lines tells of it."""
+    nodes, role = len(members.nodes), members.role
+    edges = np.isin(role, (CLIENT_SIDE, SERVER_SIDE))
+    logging = np.bincount(members.owner[role == LOG], minlength=nodes) > 0
+    others = np.bincount(members.owner[(role != LOG) & (role != HIDDEN) & ~edges], minlength=nodes) > 0
+    ends = np.bincount(np.array(members.edges, np.int64).ravel(), minlength=nodes) > 0
+    return np.asarray(logging & ~others & ~ends)

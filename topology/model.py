@@ -134,11 +134,13 @@ class InstanceKey:
 
 @dataclass(frozen=True, slots=True, order=True)
 class LogKey:
-    """Log lines of a service at one level (trace, debug, info, warn, error, fatal); lines are `calls`."""
+    """Log lines of a service at one level (trace, debug, info, warn, error, fatal); lines are `calls`. Those of which
+    it is known in which `operation` they were written are counted under it, all others under "": never under both."""
 
     service: Service
     level: str
     source: str = "otlp"
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from topology.health import State
-from topology.members import CLIENT_SIDE, HIDDEN, LOG, SERVER_SIDE, Members, edge_id
+from topology.members import CLIENT_SIDE, HIDDEN, LOG, Members, edge_id, only_logging
 from topology.model import Entity, Service
 from topology.rollup import CALLS, RollupBatch
 
@@ -81,16 +80,6 @@ class Presence:
     def restore_states(self, content: bytes) -> None:
         """Takes back what `states_content` gave before a restart."""
         self.states = {key: (State(state), since_s) for key, (state, since_s) in json.loads(content).items()}
-
-
-def only_logging(members: Members) -> npt.NDArray[np.bool_]:
-    """Of every node, by its number, whether nothing but its log lines tells of it."""
-    nodes, role = len(members.nodes), members.role
-    edges = np.isin(role, (CLIENT_SIDE, SERVER_SIDE))
-    logging = np.bincount(members.owner[role == LOG], minlength=nodes) > 0
-    others = np.bincount(members.owner[(role != LOG) & (role != HIDDEN) & ~edges], minlength=nodes) > 0
-    ends = np.bincount(np.array(members.edges, np.int64).ravel(), minlength=nodes) > 0
-    return np.asarray(logging & ~others & ~ends)
 
 
 def _spans(owner: np.ndarray, starts: np.ndarray) -> list[tuple[int, float, float]]:

@@ -15,12 +15,12 @@ from app.engine.impact import impact
 from app.engine.judging import Judging, judge_all, why_of
 from app.engine.moments import rfc3339
 from app.engine.placement import Placement
-from app.engine.presence import Presence, ends_of, only_logging
+from app.engine.presence import Presence, ends_of
 from app.engine.registered import NOTHING, Registered
 from app.house import House
 from topology.health import LOUDNESS, Objective, State
 from topology.layout import Group
-from topology.members import Members, edge_id
+from topology.members import Members, edge_id, only_logging
 from topology.model import Kind, Service
 
 NOTED_WINDOW_S = 300
@@ -29,13 +29,13 @@ LATE_AFTER_S = 15.0
 OTHERS = Title("Others", "其他")
 USERS = Title("Users", "用户")
 LOGS_ONLY: Mapping[str, str] = {
-    "en": "Logs only: its lines are counted, but no call of it or to it was seen, so no calls are judged.",
-    "zh": "仅有日志：统计了它的日志，但没有看到任何相关调用，因此不对调用作评判。",
+    "en": "Logs only: its lines are counted, but no call of it or to it was seen, and nothing is promised of them.",
+    "zh": "仅有日志：统计了它的日志，但没有看到任何相关调用，也没有为其日志设定目标。",
 }
 QUIET_FIGURES: Mapping[str, Any] = {
     "calls": 0, "errors": 0, "originated_errors": 0, "protected": 0, "calls_per_s": 0.0, "error_ratio": None,
     "p50_ms": None, "p95_ms": None, "p99_ms": None, "self_ms": None, "originated_ratio": None, "sampled": None,
-    "zones": [], "instances_by_zone": {}, "sources": [], "exact": True,
+    "zones": [], "instances_by_zone": {}, "sources": [], "exact": True, "log_lines": None, "log_errors": None,
 }
 NO_CHANGE: Mapping[str, Any] = {"change": None, "changed_at": None}
 QUIET_PATH: Mapping[str, Any] = {
@@ -233,12 +233,13 @@ class Drawing:
 
 
 def _mark_logging(graph: nx.DiGraph, members: Members) -> None:
-    """Marks services of which only log lines are known: without an objective about these, nothing is judged."""
+    """Marks services of which only log lines are known, and tells where these come from; without an objective about
+    them, nothing is judged."""
     for number in np.flatnonzero(only_logging(members)).tolist():
         data = graph.nodes.get(members.nodes[number].id)
         if data is not None:
-            data["logs_only"] = True
-            if data["health"] == State.NO_DATA:
+            data["logs_only"], data["sources"] = True, data.get("log_sources", [])
+            if data["health"] == State.NO_DATA and data["slo_kind"] is None:
                 data["why"] = LOGS_ONLY
 
 

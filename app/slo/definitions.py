@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -43,8 +43,10 @@ def options_of(settings: Settings) -> Options:
     """The options that a configuration gives."""
     health, slo = settings.health, settings.slo
     classes = {"critical": slo.classes.critical, "high": slo.classes.high, "low": slo.classes.low}
-    promises = {"": _promise(health.availability, health.latency)}
-    promises |= {word: _promise(kind.availability, kind.latency) for word, kind in classes.items()}
+    lines = Decimal(repr(health.logs.share)) if health.logs.judged else None
+    held = {"": (health.availability, health.latency)}
+    held |= {word: (kind.availability, kind.latency) for word, kind in classes.items()}
+    promises = {word: replace(_promise(*figures), lines=lines) for word, figures in held.items()}
     return Options(slo.directory, slo.windows or places.config() / WINDOWS_FILE, promises, health.min_bad_events,
                    slo.max_slos, settings.data.kept.hour_s)  # fmt: skip
 
@@ -144,10 +146,11 @@ class Definitions:
             yield DocumentFault(CONFIGURATION, 0, "slo.directory", "folder", "a folder", f"none at {directory}", True)
         for word, slos in self.defaults.items():
             key = f"slo.classes.{word}" if word else "health"
-            for slo, leaf in zip(slos, ("availability", "latency.share"), strict=False):
+            leaves = (f"{key}.availability", f"{key}.latency.share", "health.logs.share")
+            for slo, leaf in zip(slos, leaves if not word else leaves[:2], strict=False):
                 found = [words for rule in slo.rules if (words := unreachable(rule, slo.target))]
                 for words in found:
-                    yield DocumentFault(CONFIGURATION, 0, f"{key}.{leaf}", "unreachable", *words, warning=True)
+                    yield DocumentFault(CONFIGURATION, 0, leaf, "unreachable", *words, warning=True)
 
     def _inexact(self) -> Iterator[DocumentFault]:
         """Thresholds that came after the start, when the bounds of the histograms were already laid."""

@@ -90,7 +90,7 @@ class Verdict:
 
     @property
     def kind(self) -> str:
-        """What the objective that decides is about: availability, latency, traffic, saturation or other."""
+        """What the objective that decides is about: availability, latency, traffic, saturation, logs or other."""
         return kind_of(self.told.found.plan.slos[self.row])
 
     def why(self, language: str, origin: Origin | None = None) -> str:

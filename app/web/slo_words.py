@@ -50,7 +50,7 @@ def left(value: float | None, w: Wording) -> str:
 def title_of(entry: Json, w: Wording) -> str:
     """What is promised, in the viewer's language; else the name. Defaults are named here: nobody else does."""
     title, threshold_ms = entry.get("title"), entry.get("threshold_ms")
-    if entry.get("default") and entry.get("kind") in ("availability", "latency"):
+    if entry.get("default") and entry.get("kind") in ("availability", "latency", "logs"):
         return w("slo.default." + entry["kind"], w.millis(threshold_ms))
     return text_of(title) or entry["name"]
 

@@ -19,6 +19,6 @@ export const burn = (v) => (v == null ? UNKNOWN : t("slo.times", v >= 9.95 ? Mat
 /** A budget that is overspent is below zero. */
 export const left = (v) => (v == null ? UNKNOWN : v < 0 ? `\u2212${share(-v)}` : share(v));
 /** What is promised. Defaults are named here: nobody else does. */
-export const promiseOf = (row) => (row.default && ["availability", "latency"].includes(row.kind) ? t("slo.default." + row.kind, millis(row.threshold_ms)) : said(row.title));
+export const promiseOf = (row) => (row.default && ["availability", "latency", "logs"].includes(row.kind) ? t("slo.default." + row.kind, millis(row.threshold_ms)) : said(row.title));
 /** A text, or one of several languages. */
 export const said = (text) => (typeof text === "string" ? text : textOf(text));

@@ -9,25 +9,28 @@ from decimal import Decimal
 from topology.slo.objectives import BurnRule, Counted, Method, Part, Period, Ratio, Selection, Services, Slo, Source
 
 PERIOD = Period("30d", 30 * 86400)
-AVAILABILITY, LATENCY = "default-availability", "default-latency"
+AVAILABILITY, LATENCY, LINES = "default-availability", "default-latency", "default-logs"
 NONE = "none"
 """The class of services that are promised nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What services of a class are held to: the share of calls that do not fail, and the share within a threshold."""
+    """What services of a class are held to: the share of calls that do not fail, and the share within a threshold. Of
+    which nothing but log lines is known: the share of lines below error; None holds them to nothing."""
 
     availability: Decimal
     threshold_us: int
     fast: Decimal
+    lines: Decimal | None = None
 
 
 def default_slos(promises: Mapping[str, Promise], rules: Sequence[BurnRule],
                  min_bad_events: int) -> Mapping[str, tuple[Slo, ...]]:  # fmt: skip
-    """The default objectives by class of service: an availability and a latency pattern each, none for the class
-    `none`. The class "" stands for services without one; its pattern fits every service, the others match on `class`.
-    A budget is 30 days long and measured at the present rate of traffic, since a new service has no month behind it."""
+    """The default objectives by class of service, none for the class `none`: an availability and a latency pattern
+    each and, where a share of lines is promised, one for services that only log. The class "" stands for services
+    without one; its pattern fits every service, the others match on `class`. A budget is 30 days long and measured at
+    the present rate of traffic, since a new service has no month behind it."""
     made = {word: _patterns(word, promise, tuple(rules), min_bad_events) for word, promise in promises.items()}
     return {**made, NONE: ()}
 
@@ -37,11 +40,15 @@ def _patterns(word: str, promise: Promise, rules: tuple[BurnRule, ...], floor: i
     total = Source(selection, Counted.CALLS)
     quick = Source(selection, Counted.FASTER_THAN, promise.threshold_us)
     threshold = f"{Decimal(promise.threshold_us) / 1000:f}".rstrip("0").rstrip(".")
-    return (
+    made = (
         _slo(word, AVAILABILITY, "Calls do not fail", Ratio(total, good=Source(selection, Counted.SUCCESSES)),
              promise.availability, rules, floor),
         _slo(word, LATENCY, f"Calls end within {threshold} ms", Ratio(total, good=quick), promise.fast, rules, floor),
     )  # fmt: skip
+    if promise.lines is None:
+        return made
+    lines = Ratio(Source(selection, Counted.LINES), bad=Source(selection, Counted.ERROR_LINES))
+    return (*made, _slo(word, LINES, "Log lines are no errors", lines, promise.lines, rules, floor))
 
 
 def _slo(word: str, name: str, title: str, ratio: Ratio, target: Decimal, rules: tuple[BurnRule, ...],
@@ -53,8 +60,8 @@ def _slo(word: str, name: str, title: str, ratio: Ratio, target: Decimal, rules:
 
 def _document(name: str, ratio: Ratio, target: Decimal) -> Mapping[str, object]:
     """The objective as somebody would write it."""
-    assert ratio.good is not None
-    metric = {"counter": True, "good": _metric(ratio.good), "total": _metric(ratio.total)}
+    said = {"good": ratio.good, "bad": ratio.bad, "total": ratio.total}
+    metric = {"counter": True, **{word: _metric(source) for word, source in said.items() if source}}
     spec = {
         "service": "*",
         "indicator": {"metadata": {"name": name}, "spec": {"ratioMetric": metric}},

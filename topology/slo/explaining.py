@@ -12,13 +12,16 @@ from topology.sentences import percent, span, threshold, times, until
 from topology.slo.alerts import Alerts
 from topology.slo.evaluation import Standings
 from topology.slo.objectives import Counted, Measure, Method, Ratio, Slo
+from topology.slo.selection import of_lines
 from topology.slo.states import Shown
 
 _TEXTS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "ok": "Healthy", "at_risk": "At risk", "burning": "Burning", "exhausted": "Budget spent",
         "no_data": "No data: nothing was counted for {name} in the last {span}.",
-        "default": "the default objective", "name": "{name} ({target})",
+        "no_lines": "No data: it is judged by its log lines only, and none came in the last {span}.",
+        "default": "the default objective", "default_logs": "judged by its logs only, no calls are seen",
+        "name": "{name} ({target})",
         "opening": "{state}: {name}: {ratio} {bad} in the last {span}, {burn}x the budgeted rate",
         "quiet": "{state}: {name}: nothing was counted in the last {span}",
         "limit": " (at or above {limit}x)", "held": " (no longer so, shown until the short window is over)",
@@ -27,14 +30,16 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "spent": "; nothing is left of the {period} budget.", "over": "; the {period} budget is overspent by {left}.",
         "few": "; the {period} budget is overspent by {left}, but by fewer than the {floor} bad events that count.",
         "origin": " {share} of the failures originate in {name}.",
-        "availability": "of calls failed", "latency": "of calls took longer than {threshold}",
+        "logs": "of log lines were errors", "availability": "of calls failed",
+        "latency": "of calls took longer than {threshold}",
         "slices": "of the time was bad", "figure": "of minutes were outside the limit",
         "unpromised": "Nothing is promised for this service.",
     },
     "zh": {
         "ok": "正常", "at_risk": "有风险", "burning": "快速消耗", "exhausted": "预算耗尽",
         "no_data": "无数据：最近 {span}内 {name} 没有任何计数。",
-        "default": "默认目标", "name": "{name}（{target}）",
+        "no_lines": "无数据：仅按日志评判，最近 {span}内没有日志。",
+        "default": "默认目标", "default_logs": "仅按日志评判，未看到调用", "name": "{name}（{target}）",
         "opening": "{state}：{name}：最近 {span} {ratio} {bad}，为预算速率的 {burn} 倍",
         "quiet": "{state}：{name}：最近 {span}没有任何计数",
         "limit": "（达到或高于 {limit} 倍）", "held": "（已不再成立，短窗口结束前保持显示）",
@@ -42,7 +47,7 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "spent": "；{period}预算已用尽。", "over": "；{period}预算超支 {left}。",
         "few": "；{period}预算超支 {left}，但不良事件不足 {floor} 次，不计。",
         "origin": "{share} 的失败源自 {name}。",
-        "availability": "的调用失败", "latency": "的调用超过 {threshold}",
+        "logs": "的日志为错误", "availability": "的调用失败", "latency": "的调用超过 {threshold}",
         "slices": "的时间不达标", "figure": "的分钟超出限值",
         "unpromised": "没有为此服务设定目标。",
     },
@@ -61,13 +66,15 @@ class Origin:
 
 
 def kind_of(slo: Slo) -> str:
-    """What an objective is about: availability, latency, traffic, saturation or other."""
+    """What an objective is about: availability, latency, traffic, saturation, logs or other."""
     kinds = {_kind(part.indicator) for part in slo.parts}
     return kinds.pop() if len(kinds) == 1 else "other"
 
 
 def _kind(indicator: object) -> str:
     if isinstance(indicator, Ratio):
+        if indicator.total.counted is Counted.LINES:
+            return "logs"
         counted = [source.counted for source in (indicator.good, indicator.bad) if source]
         return "latency" if counted == [Counted.FASTER_THAN] else "availability"
     measure = getattr(indicator, "measure", None)
@@ -90,10 +97,11 @@ def why(found: Standings, alerts: Alerts, shown: Shown, row: int, language: str,
     """The sentence of one objective. Figures are those of the long window of the alert that decides, or of the one
     that would be first to page. `origin` is told where failures are what is counted."""
     said, slo, state = _TEXTS[language], found.plan.slos[row], shown.state(row)
-    name = said["default"] if slo.default else said["name"].format(name=slo.name, target=target_text(slo))
+    name = _name(said, slo)
     if state is State.NO_DATA:
         short_s = found.plan.windows_s[int(found.plan.known_at[row])]
-        return said["no_data"].format(name=name, span=_span(language, short_s))
+        quiet = said["no_lines" if slo.default and of_lines(slo) else "no_data"]
+        return quiet.format(name=name, span=_span(language, short_s))
     window, limit = _deciding(found, alerts, row, state)
     text = _opening(said, language, found, row, window, said[str(state)], name)
     if limit is not None and not shown.held[row]:
@@ -103,6 +111,12 @@ def why(found: Standings, alerts: Alerts, shown: Shown, row: int, language: str,
     if state is not State.OK and origin is not None and kind_of(slo) == "availability":
         text += said["origin"].format(share=percent(origin.share), name=origin.names[language])
     return text
+
+
+def _name(said: Mapping[str, str], slo: Slo) -> str:
+    if not slo.default:
+        return said["name"].format(name=slo.name, target=target_text(slo))
+    return said["default_logs" if of_lines(slo) else "default"]
 
 
 def unpromised(language: str) -> str:
@@ -139,7 +153,7 @@ def _bad(said: Mapping[str, str], slo: Slo) -> str:
     kind, limit_us = kind_of(slo), threshold_us(slo)
     if kind == "latency" and limit_us:
         return said["latency"].format(threshold=threshold(limit_us / 1000))
-    return said["availability"] if kind == "availability" else said["figure"]
+    return said[kind if kind in ("availability", "logs") else "figure"]
 
 
 def _budget(said: Mapping[str, str], language: str, found: Standings, row: int, state: State) -> str:

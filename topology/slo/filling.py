@@ -19,6 +19,7 @@ from topology.slo.hours import restore
 from topology.slo.incidence import since, until
 from topology.slo.ledger import NONE_UNFILLED, Ledger, Promises
 from topology.slo.objectives import Measure, Method, Missing, Slo, Threshold
+from topology.slo.selection import of_lines
 from topology.store.contract import Choice, Reading
 
 MINUTES_KEPT_S = 3 * DAY_S + HOUR_S
@@ -126,5 +127,7 @@ def _choice(ledger: Ledger) -> Choice:
                 if isinstance(part.indicator, Threshold)}
     kinds: tuple[type[SeriesKey], ...] = (OperationKey, EdgeKey)
     kinds += (GaugeKey,) if Measure.SATURATION in measures else ()
-    kinds += (LogKey,) if Measure.LOG_ERRORS_PER_S in measures else ()
+    patterns = [slo for slos in ledger.promises.defaults.values() for slo in slos]
+    lines = Measure.LOG_ERRORS_PER_S in measures or any(map(of_lines, (*ledger.promises.slos, *patterns)))
+    kinds += (LogKey,) if lines else ()
     return lambda key: isinstance(key, kinds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from topology.histogram import Ladder
-from topology.members import GAUGE, ROOT_WORK, Members
+from topology.members import GAUGE, ROOT_WORK, Members, only_logging
 from topology.model import GaugeKey, SeriesKey
 from topology.rollup import RollupBatch
 from topology.slo.derived import Derivation
@@ -56,7 +56,7 @@ class Ledger:
         self.plan: Plan = lay_out((), self.rows, self._kept)
         self.derivation = Derivation(self.plan, self.rows, 0, settle_s)
         self.unfilled_from = NONE_UNFILLED
-        self._known = (-1, -1, -1, -1)
+        self._known: tuple[int, ...] = ()
         self._memory: dict[object, Concrete] = {}
         self._covered: tuple[int, Plan, Floats] | None = None
 
@@ -64,7 +64,8 @@ class Ledger:
         """Takes in new series, nodes and paths. False when earlier series count in new rows, from `unfilled_from` on,
         which know nothing of the past yet: see `filling.complete`."""
         counts = np.bincount(members.role, minlength=8)
-        sizes = (len(members.nodes), len(members.edges), int(counts[GAUGE]), int(counts[ROOT_WORK]))
+        sizes = (len(members.nodes), len(members.edges), int(counts[GAUGE]), int(counts[ROOT_WORK]),
+                 int(only_logging(members).sum()))
         sound = True
         if sizes != self._known:
             sound = self._lay_out(members, keys)
@@ -78,7 +79,7 @@ class Ledger:
 
     def promise(self, promises: Promises, members: Members, keys: Sequence[SeriesKey]) -> bool:
         """Other objectives from now on; False as `take` says. Their periods must not be longer than those before."""
-        self.promises, self._memory, self._known = promises, {}, (-1, -1, -1, -1)
+        self.promises, self._memory, self._known = promises, {}, ()
         return self.take(members, keys)
 
     def _lay_out(self, members: Members, keys: Sequence[SeriesKey]) -> bool:
@@ -151,4 +152,5 @@ def _known(members: Members, keys: Sequence[SeriesKey], promises: Promises, memo
     paths = [(members.nodes[caller], members.nodes[callee]) for caller, callee in members.edges]
     roots = {members.nodes[owner].id for owner in np.unique(members.owner[members.role == ROOT_WORK]).tolist()}
     found = {node: sorted(names) for node, names in metrics.items()}
-    return Known(members.nodes, paths, promises.facts, found, frozenset(roots), memory)
+    logging = {members.nodes[number].id for number in np.flatnonzero(only_logging(members)).tolist()}
+    return Known(members.nodes, paths, promises.facts, found, frozenset(roots), frozenset(logging), memory)

@@ -22,12 +22,15 @@ class Method(StrEnum):
 
 class Counted(StrEnum):
     """Which calls a source counts. `failures` are errors, with the calls turned away on purpose only by choice;
-    `successes` are all others; `faster_than` are those within a threshold, failed or not."""
+    `successes` are all others; `faster_than` are those within a threshold, failed or not. Of log lines it counts all
+    (`lines`) or those of level error and above (`error_lines`)."""
 
     CALLS = "calls"
     SUCCESSES = "successes"
     FAILURES = "failures"
     FASTER_THAN = "faster_than"
+    LINES = "lines"
+    ERROR_LINES = "error_lines"
 
 
 class Measure(StrEnum):

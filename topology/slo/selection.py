@@ -12,7 +12,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from topology.members import edge_id
+from topology.members import ERROR_LEVELS, edge_id
 from topology.model import Kind, Service
 from topology.rollup import CALLS, ERRORS, PROTECTED, TOTAL
 from topology.slo.objectives import (
@@ -31,7 +31,8 @@ from topology.slo.objectives import (
 Facts = Callable[[Service], Mapping[str, str]]
 """What a house says of a service, beside its name, namespace, environment and kind: domain, layer, owner, class..."""
 PERCENTILES = {Measure.P50_MS: 0.5, Measure.P95_MS: 0.95, Measure.P99_MS: 0.99}
-ERROR_LEVELS = ("error", "fatal")
+LEVELS_OF: Mapping[Counted, Sequence[str | None]] = {Counted.LINES: (None,), Counted.ERROR_LINES: ERROR_LEVELS}
+"""The levels of the lines that are counted; None for all."""
 _PEOPLE = (Kind.USER, Kind.UNKNOWN)
 """Nobody promises anything on behalf of those who call: their calls are judged where they arrive."""
 
@@ -107,6 +108,8 @@ class Known:
     """The saturation metrics of each node that has some, by its id."""
     roots: frozenset[str] = frozenset()
     """The nodes of which work is known that nobody called over the wire."""
+    logging: frozenset[str] = frozenset()
+    """The nodes of which nothing but log lines is known."""
     memory: dict[object, Concrete] = field(default_factory=dict)
     """What patterns were spread to before; kept by the caller, so that a new service costs no more than itself."""
 
@@ -156,7 +159,8 @@ class Known:
 
 
 def spread(slos: Iterable[Slo], defaults: Mapping[str, tuple[Slo, ...]], known: Known) -> list[Concrete]:
-    """Every objective over what is known, then the default ones of every node that has none of its own and is no user.
+    """Every objective over what is known, then the default ones of every node that has none of its own and is no user:
+    those about log lines where nothing else is known of a node, the others where there is.
 
     A pattern stands once for every service or path that fits, named `name:service`; where two that fit have the same
     name, the one whose id comes later is named by its id. `defaults` are patterns by class, "" for nodes without one.
@@ -171,6 +175,7 @@ def _defaults(bare: Iterable[Service], defaults: Mapping[str, tuple[Slo, ...]], 
     taken: set[str] = set()
     for service in sorted(bare, key=lambda service: service.id):
         patterns = defaults.get(known.fact(service, "class"), defaults.get("", ()))
+        patterns = tuple(slo for slo in patterns if of_lines(slo) == (service.id in known.logging))
         name = service.name if service.name not in taken else service.id
         taken.add(service.name)
         yield from (_one(slo, (service,), name, known) for slo in patterns)
@@ -291,7 +296,18 @@ def _place(term: Term) -> tuple[object, ...]:
     return (term.what, term.subject, term.column, term.within_us, term.detail or "", term.zone or "")
 
 
+def of_lines(slo: Slo) -> bool:
+    """Whether an objective is about the share of log lines."""
+    return any(isinstance(part.indicator, Ratio) and part.indicator.total.counted is Counted.LINES
+               for part in slo.parts)
+
+
 def _terms(source: Source, known: Known, root: bool) -> Iterator[Term]:
+    if source.counted in LEVELS_OF:
+        services = [] if root else known.chosen(source.selection.services)
+        yield from (Term(What.LINES, service.id, detail=level)
+                    for service in services for level in LEVELS_OF[source.counted])
+        return
     for what, subject in _subjects(source.selection, known, root):
         for column, within_us, factor in _columns(source):
             yield Term(what, subject, column, within_us, source.selection.operation, source.selection.zone, factor)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from topology.slo.objectives import Counted, Ratio, Source
 from topology.slo.openslo.metadata import description
 from topology.slo.openslo.place import Place
-from topology.slo.openslo.synoptic import Measured, read_measure, read_source
+from topology.slo.openslo.synoptic import OF_LINES, Measured, read_measure, read_source
 
 OURS = "synoptic"
 
@@ -82,8 +82,10 @@ def _counted(total_place: Place, place: Place, word: str) -> Ratio | None:
     total, source = read_source(total_place), read_source(place)
     if total is None or source is None:
         return None
-    if total.counted is not Counted.CALLS:
-        total_place.at("events").fault("total", "calls: only then the good events are a part of the total")
+    of_lines = source.counted in OF_LINES
+    if total.counted is not (Counted.LINES if of_lines else Counted.CALLS):
+        expected = "lines" if of_lines else "calls"
+        total_place.at("events").fault("total", f"{expected}: only then the good events are a part of the total")
         return None
     if source.selection != total.selection:
         expected = "the same service, operation, path, match and zone as in total"
@@ -94,8 +96,8 @@ def _counted(total_place: Place, place: Place, word: str) -> Ratio | None:
 
 
 def _doubt(place: Place, source: Source, word: str) -> None:
-    unusual = Counted.FAILURES if word == "good" else Counted.SUCCESSES
-    if source.counted in (unusual, Counted.CALLS):
+    unusual = (Counted.FAILURES, Counted.ERROR_LINES) if word == "good" else (Counted.SUCCESSES,)
+    if source.counted in (*unusual, Counted.CALLS, Counted.LINES):
         place.at("events").warn("events", f"events that are {word}", f"{source.counted} counted as {word}")
 
 

@@ -14,6 +14,7 @@ APART, FAILURES = "apart", "failures"
 LEAST_MS, MOST_MS = Decimal("0.001"), Decimal(120_000)
 MOST_WEEKS = 52
 OF_SERVICES_ONLY = (Measure.SATURATION, Measure.LOG_ERRORS_PER_S)
+OF_LINES = (Counted.LINES, Counted.ERROR_LINES)
 PERCENTILES = (Measure.P50_MS, Measure.P95_MS, Measure.P99_MS)
 
 
@@ -35,6 +36,8 @@ def read_source(place: Place) -> Source | None:
     counted = place.at("events").one_of(list(Counted))
     threshold_us = _threshold_us(place.at("threshold_ms"), counted)
     protection = _protection(place.at("protection"), counted)
+    if selection and counted in OF_LINES and (selection.operation or selection.callee or selection.zone):
+        place.at("events").fault("events", f"events that operations, paths and zones have, not {counted}")
     if selection is None or counted is None or any(not note.warning for note in place.findings[before:]):
         return None
     return Source(selection, Counted(counted), threshold_us, protection)
@@ -88,8 +91,8 @@ def check_limit(place: Place, measured: Measured, limit: Decimal) -> None:
 
 def _protection(place: Place, counted: str | None) -> bool:
     word = place.one_of((APART, FAILURES))
-    if word and counted in (Counted.CALLS, Counted.FASTER_THAN):
-        place.fault("protection", f"no protection beside events: {counted}, which counts every call")
+    if word and counted in (Counted.CALLS, Counted.FASTER_THAN, *OF_LINES):
+        place.fault("protection", f"no protection beside events: {counted}, which does not tell failed calls apart")
     return word == FAILURES
 
 
