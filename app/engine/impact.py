@@ -6,9 +6,14 @@ unhealthy paths feels it; and the way from the users is the busiest one.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import networkx as nx
+
+from topology.model import Kind, Service
+from topology.slo.explaining import Origin
 
 BAD = ("at_risk", "burning", "exhausted")
 
@@ -66,21 +71,34 @@ def _to_users(graph: nx.DiGraph, node: str, paths: set[tuple[str, str]]) -> None
 
 
 class Failures:
-    """The failed calls of a graph, to be followed from many nodes. Nodes have `kind` and figures."""
+    """The failed calls of a graph, to be followed from many nodes. `name` gives a service's name in each language."""
 
-    def __init__(self, graph: nx.DiGraph) -> None:
+    def __init__(self, graph: nx.DiGraph, name: Callable[[Service], Mapping[str, str]]) -> None:
+        self._graph, self._name = graph, name
         self._began = {node: _began(graph, node) for node in graph}
         self._callees: dict[str, list[str]] = {}
+        self._most: dict[str, Origin | None] = {}
         for caller, callee, data in graph.edges(data=True):
             if data["errors"] > 0:
                 self._callees.setdefault(caller, []).append(callee)
 
-    def originated_in(self, node: str) -> tuple[str, float] | None:
-        """Where most of a node's failures began: the id among itself and what it calls with errors, and its share."""
-        return next(iter(self.origins(node, 1)), None)
+    def origin_of(self, about: str) -> Origin | None:
+        """Where most failures of a node, or of the called side of a path, began; None when none failed."""
+        node = about.rpartition(">")[2]
+        if node not in self._most:
+            failed = node in self._graph and self._graph.nodes[node]["errors"]
+            found = self.origins(node, 1) if failed else []
+            self._most[node] = Origin(self.name_of(found[0][0]), found[0][1]) if found else None
+        return self._most[node]
+
+    def name_of(self, node: str) -> Mapping[str, str]:
+        """The name of a node of the graph in each language."""
+        return self._name(self._graph.nodes[node]["service"])
 
     def origins(self, node: str, most: int) -> list[tuple[str, float]]:
         """Where a node's failures began, most first: (id, share) of itself and what it calls with errors."""
+        if node not in self._graph:
+            return []
         reached, waiting = {node}, [node]
         while waiting:
             new = [callee for callee in self._callees.get(waiting.pop(), ()) if callee not in reached]
@@ -95,10 +113,11 @@ class Failures:
 
 def _began(graph: nx.DiGraph, node: str) -> float:
     """The failures that began at a node. Where nobody tells: those that its own failed calls do not account for."""
-    data = graph.nodes[node]
-    if data["kind"] in ("user", "unknown"):
+    data: Mapping[str, Any] = graph.nodes[node]
+    kind = data["service"].kind
+    if kind in (Kind.USER, Kind.UNKNOWN):
         return 0.0
-    if data["kind"] != "service":
+    if kind is not Kind.SERVICE:
         return float(data["errors"])
     if data["originated_errors"] is not None:
         return float(data["originated_errors"])

@@ -3,20 +3,20 @@ above all, is judged by the default of `topology.health`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import networkx as nx
 
 from app.engine.evidence import Judged
 from app.engine.impact import Failures
-from app.slo.told import LOADING, Told, no_verdict
+from app.slo.told import LOADING, Told, Verdict, no_verdict
 from topology.health import Events, Evidence, Judgement, Objective, State, judge
 from topology.members import Members
 from topology.model import Kind
-from topology.slo.explaining import Origin
+
+TROUBLE = (State.AT_RISK, State.EXHAUSTED, State.BURNING)
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Judging:
     long: Judged
     day: Judged
     period: Judged
+    failures: Callable[[], Failures]
+    """Where failures began, in the hour that sentences are about; asked for only where something is wrong."""
 
     def evidence(self, of: str, number: int) -> Evidence | None:
         """What is known of one of the `nodes` or `edges`; None when it was called lately and nothing was bad."""
@@ -58,23 +60,23 @@ def _common(objective: Objective) -> tuple[Judgement, Judgement]:
 
 
 def _judge_nodes(graph: nx.DiGraph, members: Members, judging: Judging, objective: Objective) -> None:
-    failures, numbers = Failures(graph), {service.id: number for number, service in enumerate(members.nodes)}
+    numbers = {service.id: number for number, service in enumerate(members.nodes)}
     for node, data in graph.nodes(data=True):
         verdict = judging.told.verdict(node)
         if verdict is not None:
-            origin = _origin(graph, failures, node) if verdict.state is not State.OK else None
             data["slo"], data["slo_kind"] = verdict.slo, verdict.kind
-            data["judgement"] = Judgement(verdict.state, verdict.budget_left, _sentence(verdict.why, origin))
+            data["judgement"] = Judgement(verdict.state, verdict.budget_left, _sentence(verdict, judging, node))
         elif node in judging.told.beyond or data["service"].kind in (Kind.USER, Kind.UNKNOWN):
             if data["calls"]:
-                data["judgement"] = _judged(graph, failures, judging, numbers[node], node, objective)
+                data["judgement"] = _judged(judging, numbers[node], node, objective)
         elif node in numbers:
             said = LOADING.__getitem__ if judging.told.loading else no_verdict
             data["slo"], data["judgement"] = None, Judgement(State.NO_DATA, None, said)
 
 
-def _sentence(why: Any, origin: Origin | None) -> Any:
-    return lambda language: why(language, origin)
+def _sentence(verdict: Verdict, judging: Judging, about: str) -> Callable[[str], str]:
+    origin = judging.failures().origin_of(about) if verdict.state in TROUBLE else None
+    return lambda language: verdict.why(language, origin)
 
 
 def _judge_paths(graph: nx.DiGraph, members: Members, judging: Judging, objective: Objective) -> None:
@@ -85,29 +87,22 @@ def _judge_paths(graph: nx.DiGraph, members: Members, judging: Judging, objectiv
         verdict = judging.told.verdict(data["id"]) if data else None
         if data and verdict is not None:
             data["slo"] = verdict.slo
-            data["judgement"] = Judgement(verdict.state, verdict.budget_left, _sentence(verdict.why, None))
+            data["judgement"] = Judgement(verdict.state, verdict.budget_left, _sentence(verdict, judging, data["id"]))
         elif data and data["calls"]:
             evidence = judging.evidence("edges", number)
             data["judgement"] = judge(evidence, objective) if evidence else spotless
 
 
-def _judged(graph: nx.DiGraph, failures: Failures, judging: Judging, number: int, node: str,
-            objective: Objective) -> Judgement:
+def _judged(judging: Judging, number: int, node: str, objective: Objective) -> Judgement:
     """The judgement of a node beyond the bound of objectives, or of those who call."""
     evidence = judging.evidence("nodes", number)
     if evidence is None:
         return _common(objective)[1]
     judgement = judge(evidence, objective)
-    origin = _origin(graph, failures, node) if judgement.state is not State.OK else None
+    origin = judging.failures().origin_of(node) if judgement.state in TROUBLE else None
     if origin is None:
         return judgement
     return judge(replace(evidence, originated_in=(origin.names, origin.share)), objective)
-
-
-def _origin(graph: nx.DiGraph, failures: Failures, node: str) -> Origin | None:
-    """Where most of a node's failures began."""
-    where = failures.originated_in(node) if graph.nodes[node]["errors"] else None
-    return Origin(graph.nodes[where[0]]["title"], where[1]) if where else None
 
 
 def why_of(judgement: Judgement) -> Mapping[str, str]:

@@ -7,17 +7,20 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 
+import networkx as nx
 import numpy as np
 
+from app.engine.asked import Asked
 from app.engine.impact import Failures
 from app.engine.parts import Parts
-from app.engine.past import before
+from app.engine.past import Past, before
 from app.slo import past
 from app.slo.answers import Entries, alerts, beyond, details, faults
 from app.slo.evaluator import Told
 from topology.graph import Window, graph
 from topology.members import Members
-from topology.slo.explaining import kind_of, threshold_us
+from topology.model import Service
+from topology.slo.explaining import Origin, kind_of, threshold_us
 from topology.slo.grid import HOUR_S
 from topology.slo.objectives import Slo
 from topology.slo.plan import Plan
@@ -37,7 +40,9 @@ class Promised(ABC):
 
     parts: Parts
     lock: threading.RLock
+    asked: Asked
     _ends: tuple[object, list[np.ndarray]]
+    _failed: tuple[object, Failures | None] = (None, None)
 
     @abstractmethod
     def told(self) -> Told:
@@ -46,6 +51,30 @@ class Promised(ABC):
     @abstractmethod
     def _new_members(self) -> Members:
         """Members that know no series yet."""
+
+    @abstractmethod
+    def _live_graph(self, window_s: int, now_s: float) -> nx.DiGraph:
+        """The graph of the newest window of this length; call it with the lock held."""
+
+    def failures(self) -> Failures:
+        """Where the failures of the last hour began, found once a tick."""
+        with self.lock:
+            told, (asked, found) = self.told(), self._failed
+            if found is None or asked is not told:
+                found = Failures(self._live_graph(HOUR_S, self.parts.clock()), self._title)
+                self._failed = (told, found)
+            return found
+
+    def _origin_of(self, about: str) -> Origin | None:
+        return self.failures().origin_of(about)
+
+    def _failures_in(self, shown: Past) -> Failures:
+        """Where the failures of a stretch of the past began."""
+        members = self._new_members()
+        members.extend(shown.keys)
+        window = Window(shown.start_s, shown.length_s)
+        drawn = graph(members, shown.keys, shown.totals, self.parts.ladder, window, counting=self.asked.names)
+        return Failures(drawn, self._title)
 
     def slos(self) -> list[Json]:
         """How every objective stands now."""
@@ -61,7 +90,8 @@ class Promised(ABC):
         if self._ends[0] != asked:
             self._ends = (asked, past.day_ends(ledger, plan))
         sums = self.parts.objectives.counters.read(ledger, plan)
-        return Entries(told, self.parts.house, past.strips(told.found, self._ends[1]), (sums[0], sums[1]))
+        strips = past.strips(told.found, self._ends[1])
+        return Entries(told, self.parts.house, strips, (sums[0], sums[1]), self._origin_of)
 
     def slo(self, name: str) -> Json | None:
         """One objective with its document, rules and alerts."""
@@ -94,18 +124,12 @@ class Promised(ABC):
         about = of.nodes[0] if of.nodes else of.paths[0].partition(">")[2] if of.paths else ""
         if kind_of(of.slo) != "availability" or not about:
             return []
-        members, length_s = self._new_members(), spender.to_s - spender.from_s
-        shown = before(self.parts.store, self.parts.ladder, spender.to_s, length_s)
-        members.extend(shown.keys)
-        window = Window(shown.start_s, shown.length_s)
-        drawn = graph(members, shown.keys, shown.totals, self.parts.ladder, window)
-        for _, data in drawn.nodes(data=True):
-            data["kind"] = str(data["service"].kind)
-        origins = Failures(drawn).origins(about, ORIGINS) if about in drawn else []
-        return [{"id": node, "title": self._title(drawn.nodes[node]["service"]), "share": round(share, 4)}
-                for node, share in origins]
+        shown = before(self.parts.store, self.parts.ladder, spender.to_s, spender.to_s - spender.from_s)
+        failures = self._failures_in(shown)
+        return [{"id": node, "title": failures.name_of(node), "share": round(share, 4)}
+                for node, share in failures.origins(about, ORIGINS)]
 
-    def _title(self, service: Any) -> dict[str, str]:
+    def _title(self, service: Service) -> dict[str, str]:
         said = self.parts.house.describe(service)
         return {"en": said.title_en, "zh": said.title_zh}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from topology.health import State
 from topology.model import Service
 from topology.slo.alerts import Alert, open_alerts
 from topology.slo.burn import reachable
-from topology.slo.explaining import kind_of, threshold_us
+from topology.slo.explaining import Origin, kind_of, threshold_us
 from topology.slo.objectives import WINDOWS_S, Slo
 from topology.slo.selection import Concrete
 
@@ -42,8 +42,10 @@ def known(figure: float, digits: int = 6) -> float | None:
 class Entries:
     """Entries of the list, made from what was found at one moment."""
 
-    def __init__(self, told: Told, house: House, strips: Strips, totals: tuple[np.ndarray, np.ndarray]) -> None:
+    def __init__(self, told: Told, house: House, strips: Strips, totals: tuple[np.ndarray, np.ndarray],
+                 origin_of: Callable[[str], Origin | None]) -> None:
         self._told, self._house, self._strips, self._totals = told, house, strips, totals
+        self._origin_of = origin_of
         self._open: dict[str, list[Alert]] = {}
         for alert in open_alerts(told.alerts):
             self._open.setdefault(alert.key.slo, []).append(alert)
@@ -94,14 +96,21 @@ class Entries:
         }
 
     def _state(self, row: int) -> Json:
-        told, name = self._told, self._told.found.plan.names[row]
+        told, name, origin = self._told, self._told.found.plan.names[row], self._origin(row)
         since = float(told.shown.since_s[row])
         return {
             "state": str(told.shown.state(row)), "since": None if np.isnan(since) else since,
             "alerts": [_brief(alert) for alert in self._open.get(name, ())],
-            "why": {language: told.why(row, language) for language in ("en", "zh")},
+            "why": {language: told.why(row, language, origin) for language in ("en", "zh")},
             "evaluated_at": told.found.at_s,
         }
+
+    def _origin(self, row: int) -> Origin | None:
+        """Where most failures began, of an objective in trouble: of the first service or path it is about."""
+        one = self._told.found.plan.concretes[row]
+        if self._told.shown.state(row) in (State.OK, State.NO_DATA) or kind_of(one.slo) != "availability":
+            return None
+        return next((found for about in (*one.nodes, *one.paths) if (found := self._origin_of(about))), None)
 
 
 def _spoken(text: str, chinese: str) -> str | dict[str, str]:

@@ -49,17 +49,18 @@ class Told:
     @cached_property
     def _loudness(self) -> tuple[list[int], list[float], list[float]]:
         long = self.found.burn[self.found.plan.long_at, np.arange(len(self.found.plan.laid))]
-        return self.shown.code.tolist(), np.nan_to_num(long, nan=-1.0).tolist(), self.found.left.tolist()
+        left = np.nan_to_num(self.found.left, nan=np.inf)
+        return self.shown.code.tolist(), left.tolist(), np.nan_to_num(long, nan=-1.0).tolist()
 
     def verdict(self, about: str) -> Verdict | None:
-        """What the objectives of a node or path say together: the loudest of them, that with the higher burn where two
+        """What the objectives of a node or path say together: the loudest of them, that with less budget left where two
         are as loud. None when none is about it."""
         rows = self.of.get(about)
         if not rows:
             return None
-        code, burn, left = self._loudness
-        worst = max(rows, key=lambda row: (code[row], burn[row]))
-        return Verdict(self, worst, min((left[row] for row in rows if left[row] == left[row]), default=None))
+        code, left, burn = self._loudness
+        worst = max(rows, key=lambda row: (code[row], -left[row], burn[row]))
+        return Verdict(self, worst, left[worst] if left[worst] < np.inf else None)
 
     def why(self, row: int, language: str, origin: Origin | None = None) -> str:
         """The sentence of one objective."""
@@ -70,8 +71,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The state of a node or path with its reasons: that of its worst objective. `budget_left` is the least that any
-    of its objectives has left."""
+    """The state of a node or path with its reasons: that of its worst objective, and the budget that this one has left,
+    so that bar, colour and sentence speak of the same promise; None when it is not known."""
 
     told: Told
     row: int
