@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from app.engine.moments import rfc3339
+from app.line_search import AT_HAND
 from app.searching import Searches, Trouble
 from app.views import Json, Views
-from collectors.contract import FoundLine, FoundSpan, FoundTrace, LineQuery, OpenedTrace, TraceQuery
+from collectors.contract import FoundSpan, FoundTrace, OpenedTrace, TraceQuery
 from topology.model import Service
 
 MOST_SPANS = 5000
@@ -20,7 +22,15 @@ MOST_KEPT = 1000
 """Rows of kept examples looked at: a trace has one for every service in it."""
 AROUND_S = 60.0
 """Log lines of a trace are looked for this long before and after it."""
-Names = Mapping[Service, Service]
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Which node a service is drawn as, and what that is called, by language."""
+
+    service: Service
+    title: Mapping[str, str]
+
+
+Names = Mapping[Service, Node]
 """The node of every service as a source knows it."""
 
 
@@ -76,25 +86,44 @@ class Finding:
         names = await self._drawn_as(span.service for span in opened.trace.spans)
         return _opened(trace_id, opened.trace, opened.source, names), opened.troubles
 
-    async def lines(self, trace_id: str, from_s: float, to_s: float) -> Json:
-        """The log lines of a trace that took from `from_s` to `to_s`, oldest first, each once, as `views.logs` has them
-        with `source` (None: kept here); and `troubles`."""
-        query = LineQuery(from_s - AROUND_S, to_s + AROUND_S, trace_id=trace_id, limit=MOST_LINES)
-        told, kept = await asyncio.gather(
-            self._searches.lines(query), asyncio.to_thread(self._views.logs, None, trace_id, limit=MOST_LINES)
-        )
-        names = await self._drawn_as(line.service for _, line in told.found)
-        rows = [{**row, "source": None} for row in kept] + [_line(name, line, names) for name, line in told.found]
-        once = {(row["time"], row["service"], row["body"]): row for row in reversed(rows)}
-        return {"lines": sorted(once.values(), key=lambda row: str(row["time"])),
-                "troubles": [asdict(one) for one in told.troubles]}
+    async def lines(self, query: Mapping[str, Any], patience_s: float | None = None) -> AsyncGenerator[Json]:
+        """The log lines that match, newest first, piece by piece while they are found: `lines` as `views.logs` has
+        them with `source` (None: kept here), each once however many sources have it; `reached`, how far back the search
+        has come; `sources` (`source`, `state`, `lines`, `reason`) and whether there is `more`. `query` as
+        `views.line_search` takes it, `patience_s` and errors as Searches says; ValueError for an id of no node."""
+        search = await asyncio.to_thread(self._views.line_search, query)
+        first: dict[tuple[str, str, str], str] = {}
+        async with aclosing(self._searches.lines(search, patience_s)) as pieces:
+            async for piece in pieces:
+                rows = await asyncio.to_thread(self._views.told_lines, [line for _, line in piece.lines])
+                lines = [{**row, "source": source or None}
+                         for row, (source, _) in zip(rows, piece.lines, strict=True) if _new(row, source, first)]
+                yield {"lines": lines, "reached": None if piece.reached_s is None else rfc3339(piece.reached_s),
+                       "sources": [asdict(one) for one in piece.sources], "more": piece.more}  # fmt: skip
+
+    async def lines_of_trace(self, trace_id: str, from_s: float, to_s: float) -> Json:
+        """The log lines of a trace that took from `from_s` to `to_s`, oldest first, as `lines` has them; and
+        `troubles`."""
+        query = {"from_s": from_s - AROUND_S, "to_s": to_s + AROUND_S, "trace_id": trace_id, "limit": MOST_LINES}
+        lines: list[Json] = []
+        sources: list[Json] = []
+        async with aclosing(self.lines(query)) as pieces:
+            async for piece in pieces:
+                lines, sources = lines + piece["lines"], piece["sources"]
+        troubles = [{"source": one["source"], "kind": one["state"], "reason": one["reason"]} for one in sources
+                    if one["state"] in ("slow", "failed")]  # fmt: skip
+        return {"lines": sorted(lines, key=lambda row: str(row["time"])), "troubles": troubles}
 
     async def _known_as(self, node_id: str | None) -> Sequence[Service | None]:
         return [None] if node_id is None else await asyncio.to_thread(self._views.known_as, node_id)
 
     async def _drawn_as(self, services: Iterable[Service]) -> Names:
         distinct = set(services)
-        return await asyncio.to_thread(lambda: {one: self._views.drawn_as(one) for one in distinct})
+        return await asyncio.to_thread(lambda: {one: self._node(one) for one in distinct})
+
+    def _node(self, service: Service) -> Node:
+        drawn = self._views.drawn_as(service)
+        return Node(drawn, self._views.title_of(drawn))
 
     async def _kept(self, wanted: Wanted) -> list[Json]:
         rows = await asyncio.to_thread(self._views.traces, wanted.node_id, wanted.min_ms, wanted.failed_only,
@@ -113,10 +142,10 @@ def _wholes(rows: Iterable[Json]) -> list[Json]:
 
 
 def _row(trace: FoundTrace, names: Names) -> Json:
-    start = rfc3339(trace.start_s)
-    return {"trace_id": trace.trace_id, "service": names[trace.service].id, "operation": trace.operation,
-            "start": start, "at": start, "duration_ms": round(trace.duration_ms, 3), "failed": trace.failed,
-            "span_count": trace.span_count}
+    start, node = rfc3339(trace.start_s), names[trace.service]
+    return {"trace_id": trace.trace_id, "service": node.service.id, "service_title": dict(node.title),
+            "operation": trace.operation, "start": start, "at": start, "duration_ms": round(trace.duration_ms, 3),
+            "failed": trace.failed, "span_count": trace.span_count}
 
 
 def _opened(trace_id: str, trace: OpenedTrace, source: str, names: Names) -> Json:
@@ -132,7 +161,7 @@ def _opened(trace_id: str, trace: OpenedTrace, source: str, names: Names) -> Jso
 
 
 def _span(span: FoundSpan, start_ns: int, names: Names) -> Json:
-    node = names[span.service]
+    node = names[span.service].service
     attributes = dict(span.attributes) | ({"service.instance.id": span.instance} if span.instance else {})
     return {
         "span_id": span.span_id, "parent_id": span.parent_id, "service": node.name, "service_id": node.id,
@@ -142,7 +171,10 @@ def _span(span: FoundSpan, start_ns: int, names: Names) -> Json:
     }  # fmt: skip
 
 
-def _line(source: str, line: FoundLine, names: Names) -> Json:
-    return {"time": rfc3339(line.time_s), "service": names[line.service].id, "level": line.level, "body": line.body,
-            "trace_id": line.trace_id or None, "span_id": line.span_id or None, "instance": line.instance or None,
-            "source": source}
+def _new(row: Json, source: str, first: dict[tuple[str, str, str], str]) -> bool:
+    """Whether a line is none that another source has told (`first`: who told it); what is at hand is told once."""
+    line = row["time"], row["service"], row["body"]
+    if line in first:
+        return source == first[line] != AT_HAND
+    first[line] = source
+    return True

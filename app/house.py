@@ -74,6 +74,11 @@ class House:
         """How a service is presented."""
         return self._now().describe(service, self._attributes.get(service))
 
+    def title(self, service: Service) -> dict[str, str]:
+        """What a service is called, by language."""
+        said = self.describe(service)
+        return {"en": said.title_en, "zh": said.title_zh}
+
     def shown(self, service: Service) -> Service | None:
         """Under which service one is drawn; None when the house does not want to see it."""
         attributes = self._attributes.get(service)

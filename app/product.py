@@ -122,7 +122,6 @@ def assemble(settings: Settings, closing: ExitStack, configuration: CatalogueFil
     asked = sources(settings, Receivers(engine, intakes), _identify(settings, otlp, house))
     receivers += asked
     searches = Searches({source.name: source.puller for source in asked})
-    engine_parts.logs.search_in({source.name: source.puller for source in asked})
     closing.callback(searches.close)
     options, meta = _web_options(settings, otlp), Meta(version(), time.time, lambda: engine.figures)
     closing.enter_context(control.serve(settings.data.directory, store))

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
 from typing import Any, Generic, Literal, TypeVar
 
 import structlog
 
-from collectors.contract import FoundLine, FoundTrace, LineQuery, OpenedTrace, Puller, TraceQuery
+from app.line_search import LineSearch, Merging, Piece, Stream
+from app.search_desk import Desk
+from collectors.contract import FoundLine, FoundTrace, OpenedTrace, Puller, TraceQuery
 from topology.errors import Overloaded, SourceUnavailable
 
 PATIENCE_S, GRACE_S = 10.0, 1.0
 """What a source has for its answer; and the others for a better one, when a part of a trace is there already."""
 MOST_AT_ONCE = 32
 """Searches under way; one more is refused."""
-THREADS_EACH = 3
-"""How many searches one source answers at once. More wait for their turn, and that is part of their time."""
+BEAT_S = 1.0
+"""A search for lines shows that it goes on."""
 CLOSED = "the search ended, because Synoptic stops"
 METHODS = {"traces": "find_traces", "lines": "find_lines"}
 T = TypeVar("T")
-Look = Callable[[Any, list[T], Callable[[], bool]], None]
-"""Asks a finder, puts what it finds in the list, and ends early when it is no longer wanted."""
+Tell = Callable[[Sequence[T]], None]
+Look = Callable[[Any, Tell[T], Callable[[], bool]], None]
+"""Asks a finder, tells what it finds, and ends early when it is no longer wanted."""
 _log = structlog.get_logger("synoptic.searching")
 
 
@@ -57,40 +58,22 @@ class Opened:
     troubles: Sequence[Trouble]
 
 
-class Desk:
-    """The few threads that ask one source, begun when they are needed.
+class Hearing(Generic[T]):
+    """Brings what the thread of a source tells into the event loop, until it is `over`."""
 
-    Daemons, which those of an executor are not: a source that hangs must not hold up the end of the process."""
+    def __init__(self, tell: Tell[T]) -> None:
+        self.over, self.loop = threading.Event(), asyncio.get_running_loop()
+        self.heard_s, self._tell = self.loop.time(), tell
 
-    def __init__(self, name: str) -> None:
-        self._name, self._threads = name, 0
-        self._work: SimpleQueue[tuple[Future[None], Callable[[], None]] | None] = SimpleQueue()
+    def say(self, found: Sequence[T]) -> None:
+        """Tells what was found; from the thread of the source."""
+        if not self.over.is_set():
+            self.loop.call_soon_threadsafe(self._hear, found)
 
-    def ask(self, work: Callable[[], None]) -> Future[None]:
-        """Does the work when one of the threads is free."""
-        future: Future[None] = Future()
-        self._work.put((future, work))
-        if self._threads < THREADS_EACH:
-            self._threads += 1
-            threading.Thread(target=self._serve, name=f"search-{self._name}", daemon=True).start()
-        return future
-
-    def close(self) -> None:
-        """Ends the threads when they have done what they were given."""
-        for _ in range(self._threads):
-            self._work.put(None)
-
-    def _serve(self) -> None:
-        while (given := self._work.get()) is not None:
-            future, work = given
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001 - it is raised again where the answer is waited for
-                future.set_exception(error)
-            else:
-                future.set_result(None)
+    def _hear(self, found: Sequence[T]) -> None:
+        if not self.over.is_set():
+            self.heard_s = self.loop.time()
+            self._tell(found)
 
 
 class Searches:
@@ -115,10 +98,10 @@ class Searches:
         """What answers one of the queries (which differ in the service, as different sources know it), newest first,
         every trace once; from the source `only`, or all of them."""
 
-        def look(finder: Any, found: list[FoundTrace], unwanted: Callable[[], bool]) -> None:
+        def look(finder: Any, tell: Tell[FoundTrace], unwanted: Callable[[], bool]) -> None:
             for query in queries:
                 if not unwanted():
-                    found.extend(finder.find_traces(query))
+                    tell(finder.find_traces(query))
 
         told = await self._ask("traces", look, only)
         newest = sorted(told.found, key=lambda pair: -pair[1].start_s)
@@ -130,14 +113,14 @@ class Searches:
         """The trace from the first source that has all of it, else from the one that has most of it; who has only a
         part of it is not kept waiting for the others for long."""
 
-        def look(finder: Any, found: list[OpenedTrace], _unwanted: Callable[[], bool]) -> None:
+        def look(finder: Any, tell: Tell[OpenedTrace], _unwanted: Callable[[], bool]) -> None:
             trace = finder.open_trace(trace_id)
-            found.extend([trace] if trace else [])
+            tell([trace] if trace else [])
 
         best = Opened(None, "", ())
         troubles: list[Trouble] = []
         with self._room():
-            pending = {asyncio.ensure_future(self._ask_one(name, look)) for name in self.names("traces")}
+            pending = {asyncio.ensure_future(self._find(name, look)) for name in self.names("traces")}
             try:
                 while pending and not (best.trace and best.trace.complete):
                     grace_s = GRACE_S if best.trace else None
@@ -153,18 +136,25 @@ class Searches:
                     left.cancel()
         return Opened(best.trace, best.source, troubles)
 
-    async def lines(self, query: LineQuery) -> Findings[FoundLine]:
-        """The log lines that match, newest first; of a source that is too slow, those it had found by then."""
-
-        def look(finder: Any, found: list[FoundLine], unwanted: Callable[[], bool]) -> None:
-            for page in finder.find_lines(query, unwanted):
-                found.extend(page)
-                if unwanted():
-                    return
-
-        told = await self._ask("lines", look)
-        newest = sorted(told.found, key=lambda pair: -pair[1].time_s)
-        return Findings(newest[: query.limit], told.troubles)
+    async def lines(self, search: LineSearch, patience_s: float | None = None) -> AsyncGenerator[Piece]:
+        """The log lines that are looked for, piece by piece; at once a piece that tells who is asked, and one every
+        `BEAT_S` even when nothing is new. A source has `patience_s` for every page. Once it is closed, nobody is asked
+        any more; what a source had told before it became too slow is told."""
+        now_s, news = asyncio.get_running_loop().time, asyncio.Event()
+        with self._room():
+            merging = Merging(search, self.names("lines"), now_s())
+            yield merging.piece(now_s())
+            reading = [asyncio.ensure_future(self._read(stream, merging, news, patience_s))
+                       for stream in merging.streams]
+            try:
+                while not merging.over:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(news.wait(), BEAT_S)
+                    news.clear()
+                    yield merging.piece(now_s())
+            finally:
+                for one in reading:
+                    one.cancel()
 
     def close(self) -> None:
         """Takes no more searches, and waits no longer for those under way; in the thread of the event loop."""
@@ -177,36 +167,66 @@ class Searches:
     async def _ask(self, what: Literal["traces", "lines"], look: Look[T], only: str | None = None) -> Findings[T]:
         names = [name for name in self.names(what) if only in (None, name)]
         with self._room():
-            told = await asyncio.gather(*(self._ask_one(name, look) for name in names))
+            told = await asyncio.gather(*(self._find(name, look) for name in names))
         return Findings([pair for one in told for pair in one.found], [fault for one in told for fault in one.troubles])
 
-    async def _ask_one(self, name: str, look: Look[T]) -> Findings[T]:
+    async def _find(self, name: str, look: Look[T]) -> Findings[T]:
         found: list[T] = []
-        unwanted, trouble = threading.Event(), None
-        work = partial(look, self._finders[name], found, unwanted.is_set)
+        trouble = await self._ask_one(name, look, found.extend, self._patience_s)
+        return Findings([(name, one) for one in found], [trouble] if trouble else [])
+
+    async def _read(self, stream: Stream, merging: Merging, news: asyncio.Event, patience_s: float | None) -> None:
+        """Puts what a source tells of one query in its place."""
+        now_s = asyncio.get_running_loop().time
+
+        def look(finder: Any, tell: Tell[FoundLine], unwanted: Callable[[], bool]) -> None:
+            for page in finder.find_lines(merging.search.queries[stream.query], unwanted):
+                tell(page)
+                if unwanted():
+                    return
+
+        def hear(page: Sequence[FoundLine]) -> None:
+            merging.hear(stream, page, now_s())
+            news.set()
+
+        trouble = await self._ask_one(stream.source, look, hear, patience_s or self._patience_s)
+        merging.end(stream, trouble.kind if trouble else "answered", trouble.reason if trouble else "")
+        news.set()
+
+    async def _ask_one(self, name: str, look: Look[T], tell: Tell[T], patience_s: float) -> Trouble | None:
+        """Why the source gave no whole answer. What it finds is told in the event loop until nobody waits any more."""
+        hearing = Hearing(tell)
+        work = partial(look, self._finders[name], hearing.say, hearing.over.is_set)
         try:
-            await self._wait(asyncio.wrap_future(self._desks[name].ask(work)))
+            await self._wait(asyncio.wrap_future(self._desks[name].ask(work)), hearing, patience_s)
         except asyncio.CancelledError:
             if not self._closed:
                 raise
-            trouble = Trouble(name, "failed", CLOSED)
+            return Trouble(name, "failed", CLOSED)
         except TimeoutError:
-            trouble = Trouble(name, "slow", f"no answer within {self._patience_s:g} s")
+            return Trouble(name, "slow", f"no answer within {patience_s:g} s")
         except SourceUnavailable as error:
-            trouble = Trouble(name, "failed", str(error))
+            return Trouble(name, "failed", str(error))
         except Exception as error:  # noqa: BLE001 - whatever a source answers, the others are shown
             _log.exception("a search met what it must not meet", source=name)
-            trouble = Trouble(name, "failed", f"{type(error).__name__} while it was read; the log has more")
+            return Trouble(name, "failed", f"{type(error).__name__} while it was read; the log has more")
         finally:
-            unwanted.set()
-        return Findings([(name, one) for one in list(found)], [trouble] if trouble else [])
+            hearing.over.set()
+        return None
 
-    async def _wait(self, asked: asyncio.Future[None]) -> None:
+    async def _wait(self, asked: asyncio.Future[None], hearing: Hearing[T], patience_s: float) -> None:
+        """Returns when the answer is whole; TimeoutError when nothing was heard for so long."""
         self._waiting.add(asked)
         try:
-            await asyncio.wait_for(asked, self._patience_s)
+            while not asked.done():
+                left_s = hearing.heard_s + patience_s - hearing.loop.time()
+                if left_s <= 0:
+                    raise TimeoutError
+                await asyncio.wait([asked], timeout=left_s)
+            asked.result()
         finally:
             self._waiting.discard(asked)
+            asked.cancel()
 
     @contextmanager
     def _room(self) -> Iterator[None]:

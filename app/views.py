@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.changes.told import Told
+from app.line_search import LineSearch
+from collectors.contract import FoundLine
 from topology.model import Service
 
 Json = dict[str, Any]
@@ -28,7 +30,7 @@ class Views(Protocol):
 
     def traces(self, service: str | None = None, min_ms: float | None = None, errors: bool = False,
                from_s: float | None = None, to_s: float | None = None, limit: int = 20) -> list[Json]:
-        """Kept example traces, newest first, without their spans."""
+        """Kept example traces, newest first, without their spans; `service_title` by language."""
         ...
 
     def trace(self, trace_id: str) -> Json | None:
@@ -37,6 +39,10 @@ class Views(Protocol):
 
     def drawn_as(self, service: Service) -> Service:
         """The node of a service as some source knows it; itself where the house hides it."""
+        ...
+
+    def title_of(self, service: Service) -> dict[str, str]:
+        """What a service is called, by language."""
         ...
 
     def known_as(self, node_id: str) -> list[Service]:
@@ -49,18 +55,22 @@ class Views(Protocol):
 
     def logs(self, service: str | None = None, trace: str | None = None, from_s: float | None = None,
              to_s: float | None = None, limit: int = 100, pattern: str | None = None) -> list[Json]:
-        """The newest error lines, masked, newest first; with `pattern` those of it (an id) or that hold it (a text)."""
+        """The newest error lines, masked, newest first; with `pattern` those of it (an id) or that hold it (a text).
+        `service_title` by language."""
         ...
 
     def log_patterns(self, service: str | None, from_s: float, to_s: float, limit: int = 100) -> list[Json]:
         """The patterns of error lines with lines in [from_s, to_s), new ones first, then by lines: `id`, `service`,
-        `template`, `level`, `count`, `first_seen`, `last_seen`, `is_new`."""
+        `service_title` by language, `template`, `level`, `count`, `first_seen`, `last_seen`, `is_new`."""
         ...
 
-    def find_lines(self, query: Mapping[str, Any], cancelled: Callable[[], bool]) -> Iterator[Json]:
-        """Lines out of every source that can be searched, newest first, piece by piece, until there are no more or
-        `cancelled` says so: `lines` as `logs` has them, `reached` (how far back it has come) and `faults`. `query` has
-        the keys of `collectors.contract.LineQuery`, `service` as an id. ValueError for a service that is none."""
+    def line_search(self, query: Mapping[str, Any]) -> LineSearch:
+        """What sources are to be asked for, and the lines at hand that match it. `query` has the keys of
+        `collectors.contract.LineQuery`, `service` as an id. ValueError for a service that is none."""
+        ...
+
+    def told_lines(self, lines: Sequence[FoundLine]) -> list[Json]:
+        """Lines that a search found, as `logs` has them."""
         ...
 
     def sources(self) -> list[Json]:
@@ -75,8 +85,8 @@ class Views(Protocol):
         """How every SLO stands now, in no promised order: `GET /api/v1/slos` with times in epoch seconds.
 
         Of each: `name`, `title` (a text, or one a language), `service` (node id), `edge` (id or None), `domain`,
-        `group` (the domain's title by language), `class`, `kind` (availability, latency, traffic, saturation, other),
-        `threshold_ms`, `target` (exact decimal as text), `window` ("30d"), `rolling`, `method`, `missing`, `default`;
+        `group` (the domain's title by language), `class`, `kind` (availability, latency, traffic, saturation, logs,
+        other), `threshold_ms`, `target` (exact decimal as text), `window` ("30d"), `rolling`, `method`, `missing`, `default`;
         `good`, `total`, `ratio`, `budget_left`, `exhausted_in_s`, `coverage`, `burn` by window, `strip` (budget left at
         the end of each of the last 30 days, oldest first, None without data), `state`, `since`, `alerts` that fire
         (`severity`, `long`, `short`, `since`), `why` by language, `evaluated_at`. Where the engine keeps them,

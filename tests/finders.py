@@ -60,18 +60,28 @@ class Traces(Source):
 
 
 class Lines(Source):
-    """A source that has these log lines and hands them out one by one."""
+    """A source that has these log lines and hands them out one by one; the next one only while it may `go` on."""
 
     def __init__(self, *found: FoundLine) -> None:
         super().__init__()
-        self.found = found
+        self.found: Sequence[FoundLine] = found
+        self.go = threading.Event()
+        self.go.set()
+        self.over = threading.Event()  # set when a search has ended
 
     def find_lines(self, query: LineQuery, cancelled: Callable[[], bool]) -> Iterator[Sequence[FoundLine]]:
-        """Those of the trace."""
+        """Those of the service, the trace and the time."""
         self.asked.append(query)
-        for line in self.found:
-            if query.trace_id in ("", line.trace_id) and query.from_s <= line.time_s < query.to_s:
+        fits = [one for one in self.found if query.trace_id in ("", one.trace_id)
+                and query.service in (None, one.service) and query.from_s <= one.time_s < query.to_s]
+        try:
+            for line in sorted(fits, key=lambda one: -one.time_s)[: query.limit]:
                 yield [line]
+                self.go.wait(20)
+                if cancelled():
+                    return
+        finally:
+            self.over.set()
 
 
 class Slow(Traces):

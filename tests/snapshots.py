@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import slo_entries
 
+from app.engine.moments import rfc3339
+from app.line_search import LineSearch
+from collectors.contract import FoundLine, LineQuery
 from topology.model import Service
 
 Json = dict[str, Any]
@@ -102,9 +105,7 @@ class Shelf:
         self.look_alike: list[Json] = []
         self.changed: list[Json] = []
         self.patterns: list[Json] = []
-        self.unsearched: list[str] = []
-        self.searching = threading.Event()  # a search goes on to its next line when this is set
-        self.searching.set()
+        self.at_hand: list[FoundLine] = []
         self.loaded = True
         self.state = "ok"
         self._listeners: list[Callable[[int], None]] = []
@@ -153,6 +154,10 @@ class Shelf:
         ids = {one["name"]: one["id"] for one in self.now["nodes"]}
         return Service.from_id(ids.get(service.name, service.id))
 
+    def title_of(self, service: Service) -> dict[str, str]:
+        titles = {one["id"]: one["title"] for one in self.now["nodes"]}
+        return titles.get(service.id, {"en": service.name, "zh": service.name})
+
     def known_as(self, node_id: str) -> list[Service]:
         node = Service.from_id(node_id)
         return [node, Service(node.environment, "", node.name)]
@@ -170,13 +175,21 @@ class Shelf:
         self.asked.append(("log_patterns", service, from_s, to_s, limit))
         return self.patterns
 
-    def find_lines(self, query: Mapping[str, Any], cancelled: Callable[[], bool]) -> Iterator[Json]:
-        self.asked.append(("find_lines", dict(query)))
-        for line in self.lines[: query["limit"]]:
-            yield {"lines": [line], "reached": line["time"], "faults": self.unsearched}
-            self.searching.wait()
-            if cancelled():
-                return
+    def line_search(self, query: Mapping[str, Any]) -> LineSearch:
+        self.asked.append(("line_search", dict(query)))
+        node = query.get("service")
+        services = self.known_as(node) if node else [None]
+        asked = LineQuery(query["from_s"], query["to_s"], None, query.get("trace_id") or "", limit=query["limit"])
+        return LineSearch([replace(asked, service=one) for one in services], query["limit"], at_hand=self.at_hand)
+
+    def told_lines(self, lines: Sequence[FoundLine]) -> list[Json]:
+        return [self._told(one, self.drawn_as(one.service)) for one in lines]
+
+    def _told(self, line: FoundLine, node: Service) -> Json:
+        return {"time": rfc3339(line.time_s), "service": node.id, "service_title": self.title_of(node),
+                "level": line.level, "body": line.body, "trace_id": line.trace_id or None,
+                "span_id": line.span_id or None, "instance": line.instance or None,
+                **dict.fromkeys(("operation", "stack", "pattern")), **line.attributes}  # fmt: skip
 
     def changes(self, services: Any, kinds: Any, from_s: float, to_s: float, limit: int) -> list[Json]:
         self.asked.append(("changes", services, kinds, from_s, to_s, limit))
@@ -233,14 +246,14 @@ class Shelf:
         return self.faults
 
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
+        for unknown in positions.keys() - {one["id"] for one in self.now["nodes"]}:
+            raise KeyError(unknown)
         self.pinned.update(positions)
 
     def relayout(self) -> None:
         self.pinned.clear()
 
     def ready(self) -> bool:
-        for unknown in positions.keys() - {one["id"] for one in self.now["nodes"]}:
-            raise KeyError(unknown)
         return self.loaded
 
     def subscribe(self, on_tick: Callable[[int], None]) -> Callable[[], None]:

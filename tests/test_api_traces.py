@@ -43,8 +43,9 @@ def test_a_search_lists_everything_and_who_did_not_answer(client: httpx.Client) 
     assert [(row["trace_id"], row["source"], row["kept"]) for row in answer["traces"]] == [
         (KEPT["trace_id"], None, True), (NATIVE, "oap", False), ("b2" * 16, "oap", False)]
     assert answer["traces"][1] == {
-        "trace_id": NATIVE, "service": LEDGER.id, "operation": "POST /entries", "start": "2026-01-01T07:59:30.000Z",
-        "at": "2026-01-01T07:59:30.000Z", "duration_ms": 120.0, "failed": True, "span_count": 2, "source": "oap",
+        "trace_id": NATIVE, "service": LEDGER.id, "service_title": {"en": "ledger", "zh": "ledger"},
+        "operation": "POST /entries", "start": "2026-01-01T07:59:30.000Z", "at": "2026-01-01T07:59:30.000Z",
+        "duration_ms": 120.0, "failed": True, "span_count": 2, "source": "oap",
         "kept": False,
     }  # fmt: skip
     assert answer["traces"][2]["span_count"] is None

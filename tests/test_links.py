@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import pytest
 from dash.development.base_component import Component
+from finders import line
 from plotly.utils import PlotlyJSONEncoder
-from snapshots import AT, Shelf, span, trace
+from snapshots import AT, AT_S, Shelf, span, trace
 from web_server import serving
 
 from app.configuration import load
@@ -61,7 +62,9 @@ def test_addresses_that_cannot_be_are_faults_of_the_configuration(tmp_path, url,
 
 def test_lines_carry_their_links_over_the_interface():
     """Lists and searches give every line the links that fit it."""
-    with serving(Shelf(lines=[LINE]), options=WebOptions(links=(GRAFANA,))) as client:
+    shelf = Shelf(lines=[LINE])
+    shelf.at_hand = [line("x")]
+    with serving(shelf, options=WebOptions(links=(GRAFANA,)), clock=lambda: AT_S) as client:
         listed = client.get("/api/v1/logs").json()[0]["links"]
         assert [one["name"] for one in listed] == ["Grafana"]
         assert '"links":[{"name":"Grafana"' in client.get("/api/v1/logs/stream").text

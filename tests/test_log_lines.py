@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from engine_run import NOW_S, Run
@@ -12,7 +11,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from app.logs.logs import MOST, PER_SERVICE, Logs
 from collectors.contract import FoundLine, LineQuery, Signal
 from collectors.otlp.logs import LogLine
-from topology.errors import SourceUnavailable
 from topology.model import Service
 
 ORDERS = Service("default", "", "orders")
@@ -23,63 +21,30 @@ def line(n: int, body: str = "boom", service: Service = ORDERS, **more: str) -> 
     return FoundLine(NOW_S - n, service, "error", body, place=f"logs/{n}", **more)
 
 
-class Shelf:
-    """A source that can be searched, in pages of two lines."""
-
-    def __init__(self, lines: Sequence[FoundLine], broken: bool = False) -> None:
-        self.lines, self.broken, self.asked = list(lines), broken, list[LineQuery]()
-
-    def find_lines(self, query: LineQuery, cancelled: Callable[[], bool]) -> Iterator[Sequence[FoundLine]]:
-        """Its lines, whatever is asked for."""
-        self.asked.append(query)
-        if self.broken:
-            raise SourceUnavailable("no answer within 20 s")
-        for at in range(0, min(len(self.lines), query.limit), 2):
-            yield self.lines[at : at + 2]
-
-
-def query(**asked: object) -> LineQuery:
-    """A search of the last hour."""
-    return replace(LineQuery(NOW_S - 3600, NOW_S + 60), **asked)  # type: ignore[arg-type]
-
-
-def found(logs: Logs, **asked: object) -> tuple[list[str], list[str]]:
-    """The bodies that a search finds, and what it could not search."""
-    pieces = [*logs.search(query(**asked), lambda: False)]
-    return [one.body for piece in pieces for one in piece.lines], [*pieces[-1].faults]
-
-
-def test_a_search_goes_over_all_sources_newest_first():
-    """Lines of every source and those that services sent come in the order of their times."""
-    logs = Logs(lambda: [LogLine(NOW_S - 3, ORDERS, "error", "sent")])
-    logs.finders = {"a": Shelf([line(2, "a2"), line(9, "a9")]), "b": Shelf([line(1, "b1"), line(4, "b4")])}
-    assert found(logs) == (["b1", "a2", "sent", "b4", "a9"], [])
-    assert found(logs, limit=2) == (["b1", "a2"], [])
-
-
-def test_a_source_that_cannot_be_searched_is_told_and_costs_no_others():
-    """The lines of the others come all the same."""
-    logs = Logs(finders={"a": Shelf([], broken=True), "b": Shelf([line(1, "b1")])})
-    assert found(logs) == (["b1"], ["a: no answer within 20 s"])
-
-
-def test_a_search_stops_when_it_is_cancelled():
-    """After the piece that is under way nothing more is asked for."""
-    logs = Logs(finders={"a": Shelf([line(n, f"a{n}") for n in range(200)])})
-    pieces = [*logs.search(query(limit=500), lambda: True)]
-    assert [len(piece.lines) for piece in pieces] == [50]
+def test_what_is_at_hand_is_part_of_a_search():
+    """Lines that services sent and lines that sources told are found, where they match, before anybody is asked."""
+    logs = Logs(lambda: [LogLine(NOW_S - 3, ORDERS, "error", "sent"), LogLine(NOW_S - 9999, ORDERS, "error", "old")])
+    logs.note("es", [line(5, "told"), line(6, "other", Service("default", "", "web"))])
+    hour = LineQuery(NOW_S - 3600, NOW_S + 60, limit=7)
+    search = logs.search(hour, [ORDERS])
+    assert ([one.body for one in search.at_hand], search.limit) == (["told", "sent"], 7)
+    assert [one.service for one in search.queries] == [ORDERS]
+    assert [one.service for one in logs.search(hour).queries] == [None]
 
 
 def test_the_lines_of_a_pattern_are_searched_by_what_they_have_in_common():
-    """Sources are asked for the fixed words of the pattern and its service; other lines that have them are left out."""
+    """Sources are asked for the fixed words of the pattern and its service; other lines that have them are not
+    wanted, nor is any line of a pattern that nobody knows."""
     logs = Logs()
     logs.note("es", [line(n, f"could not reserve order {n} of anna") for n in range(5)])
     pattern = logs.patterns.patterns(None, NOW_S - 60, NOW_S + 60)[0]["id"]
-    shelf = Shelf([line(1, "could not reserve order 8 of anna"), line(2, "nobody could not reserve order at all")])
-    logs.finders = {"es": shelf}
-    assert found(logs, pattern=pattern)[0] == ["could not reserve order 8 of anna"]
-    assert (shelf.asked[0].service, shelf.asked[0].text) == (ORDERS, "could not reserve order")
-    assert found(logs, pattern="p-000000000000")[0] == []
+    search = logs.search(LineQuery(NOW_S - 3600, NOW_S + 60, pattern=pattern), [ORDERS])
+    lines = [line(1, "could not reserve order 8 of anna"), line(2, "nobody could not reserve order at all")]
+    assert [one.body for one in lines if search.wanted(one)] == ["could not reserve order 8 of anna"]
+    asked, = search.queries
+    assert (asked.service, asked.text) == (ORDERS, "could not reserve order")
+    unknown = logs.search(LineQuery(NOW_S - 3600, NOW_S + 60, pattern="p-000000000000"))
+    assert not any(map(unknown.wanted, lines))
 
 
 def test_kept_lines_are_bounded():
@@ -120,8 +85,8 @@ def test_what_services_send_and_what_is_asked_for_is_listed_together(tmp_path):
     pattern, = run.engine.log_patterns(None, NOW_S - 60, NOW_S + 60)
     assert (pattern["template"], pattern["count"]) == ("order <number> lost", 2)
     assert {one["pattern"] for one in run.engine.logs(pattern=pattern["id"])} == {pattern["id"]}
-    pieces = [*run.engine.find_lines({"from_s": NOW_S - 60, "to_s": NOW_S + 60, "service": ORDERS.id}, lambda: False)]
-    assert [one["body"] for piece in pieces for one in piece["lines"]] == ["order 7 lost"]
+    search = run.engine.line_search({"from_s": NOW_S - 60, "to_s": NOW_S + 60, "service": ORDERS.id})
+    assert {one["body"] for one in run.engine.told_lines(search.at_hand)} == {"order 7 lost", "order 8 lost"}
 
 
 def logged(run: Run, service: str, body: str = "boom") -> None:
@@ -136,9 +101,9 @@ def logged(run: Run, service: str, body: str = "boom") -> None:
 
 
 def test_a_service_that_only_logs_is_on_the_map_and_marked(tmp_path):
-    """It is a node without calls that says why nothing is judged; its log lines are counted, and it goes when it is
-    silent for long."""
-    run = Run(tmp_path)
+    """It is a node without calls that says why nothing is judged, where lines are not; its log lines are counted, and
+    it goes when it is silent for long."""
+    run = Run(tmp_path, SYNOPTIC__HEALTH__LOGS__JUDGED="false")
     logged(run, "batch")
     node = run.node("batch")
     assert (node["logs_only"], node["health"], node["calls"]) == (True, "no_data", 0)

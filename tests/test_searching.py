@@ -9,15 +9,15 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 import pytest
-from finders import AT_S, LEDGER, ORDERS, Failing, FailingLines, Lines, Slow, Source, Traces, found, line, span
+from finders import AT_S, LEDGER, ORDERS, Failing, Lines, Slow, Source, Traces, found, line, span
 from running import soon
 from snapshots import Shelf
 from snapshots import trace as kept_trace
 
-from app import searching
+from app import search_desk, searching
 from app.finding import Finding, Wanted
 from app.searching import Searches
-from collectors.contract import LineQuery, OpenedTrace, TraceQuery
+from collectors.contract import OpenedTrace, TraceQuery
 from topology.errors import Overloaded, SourceUnavailable
 from topology.members import Members
 from topology.model import Kind, OperationKey, Service
@@ -78,7 +78,7 @@ def test_a_source_that_hangs_takes_no_thread_of_another() -> None:
     assert run(often()) == 10
     hanging = [one for one in threading.enumerate() if one.name == "search-hanging"]
     slow.go.set()
-    assert len(hanging) == searching.THREADS_EACH
+    assert len(hanging) == search_desk.THREADS_EACH
     assert all(one.daemon for one in hanging), "they would hold up the end of the process"
 
 
@@ -145,14 +145,6 @@ def test_a_trace_is_opened_without_waiting_for_a_dead_source() -> None:
     assert [one.source for one in missing.troubles] == ["slow"]
 
 
-def test_lines_that_were_found_before_a_failure_are_kept() -> None:
-    """A source that breaks off in the middle keeps what it had told, and says that it broke off."""
-    broken = FailingLines(DOWN, line("first", 30))
-    told = run(Searches({"broken": broken, "es": Lines(line("second", 20))}).lines(LineQuery(AT_S - 99, AT_S)))
-    assert [one.body for _, one in told.found] == ["second", "first"]
-    assert [one.reason for one in told.troubles] == ["nobody listens there"]
-
-
 def test_found_traces_name_the_node_of_the_map() -> None:
     """A service is asked for as each source may know it, and what is found carries the node's id."""
     oap, jaeger = Traces(found("a", service=ORDERS)), Traces(found("b", 30, Service("prod", "bank", "orders")))
@@ -212,12 +204,12 @@ def test_a_kept_trace_is_not_asked_for() -> None:
 
 def test_lines_of_a_trace_come_from_everywhere_once() -> None:
     """Kept error lines and those of the sources stand in the order of time; one that both have is told once."""
-    kept = {"time": "2026-01-01T07:59:00.000Z", "service": "prod/bank/ledger", "level": "error", "body": "no money",
-            "trace_id": "t1", "span_id": "1", "instance": None}
+    shelf = Shelf()
+    shelf.at_hand = [line("no money", 60), line("gone from es", 62)]
     es = Lines(line("no money", 60), line("hello", 61, level="info"), line("other", 60, trace_id="t9"))
-    told = run(finding({"es": es}, Shelf(lines=[kept])).lines("t1", AT_S - 60, AT_S - 59))
+    told = run(finding({"es": es}, shelf).lines_of_trace("t1", AT_S - 60, AT_S - 59))
     assert [(one["body"], one["level"], one["source"]) for one in told["lines"]] == [
-        ("hello", "info", "es"), ("no money", "error", None)]
+        ("gone from es", "error", None), ("hello", "info", "es"), ("no money", "error", "es")]
 
 
 def test_what_a_source_may_know_a_node_by() -> None:

@@ -101,7 +101,7 @@ def test_the_log_lines_of_a_trace_are_found(searched: Searched) -> None:
     start_s = searched.began_ms / 1000
 
     def lines() -> list[tuple[str, str, str]]:
-        told = asyncio.run(finding.lines(FAILED, start_s, start_s + 2))
+        told = asyncio.run(finding.lines_of_trace(FAILED, start_s, start_s + 2))
         assert told["troubles"] == []
         return [(line["level"], line["service"], line["body"]) for line in told["lines"]]
 

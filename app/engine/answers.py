@@ -165,12 +165,18 @@ class Answers(LogAnswers, ABC):
         from_s = now_s - EXAMPLES_S if from_s is None else from_s
         to_s = now_s + 60 if to_s is None else to_s
         query = ExampleQuery(from_s, to_s, service, None, min_ms or 0.0, errors, limit)
-        return [_summary(found) for found in self.parts.store.examples(query)]
+        return [self._summary(found) for found in self.parts.store.examples(query)]
 
     def trace(self, trace_id: str) -> dict[str, Any] | None:
         """One kept trace with its spans, or None."""
         found = self.parts.store.example(trace_id)
-        return None if found is None else {**_summary(found), "spans": rows_of(found)}
+        return None if found is None else {**self._summary(found), "spans": rows_of(found)}
+
+    def _summary(self, found: Example | ExampleSummary) -> dict[str, Any]:
+        title = self.title_of(Service.from_id(found.service_id))
+        return {"trace_id": found.trace_id, "service": found.service_id, "service_title": title,
+                "operation": found.operation, "start": rfc3339(found.start_s), "at": rfc3339(found.start_s),
+                "duration_ms": round(found.duration_ms, 3), "failed": found.failed, "span_count": found.span_count}
 
     def log_counts(self, service: str | None, from_s: float, to_s: float, step_s: int) -> dict[str, Any]:
         """Log lines by level and window as columns."""
@@ -277,9 +283,3 @@ def _about(members: Members, of: str):  # type: ignore[no-untyped-def]
 
 def _is_line(key: SeriesKey, level: str, services: Collection[str] | None) -> bool:
     return isinstance(key, LogKey) and key.level == level and (services is None or key.service.id in services)
-
-
-def _summary(found: Example | ExampleSummary) -> dict[str, Any]:
-    return {"trace_id": found.trace_id, "service": found.service_id, "operation": found.operation,
-            "start": rfc3339(found.start_s), "at": rfc3339(found.start_s), "duration_ms": round(found.duration_ms, 3),
-            "failed": found.failed, "span_count": found.span_count}

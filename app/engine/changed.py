@@ -84,7 +84,7 @@ class Changed(ABC):
                   if one["severity"] == "page" and one["service"]]
         found = deliveries(self.book.find(query), alarms, within_s, (from_s, to_s))
         days = (to_s - from_s) / DAY_S
-        rows = [{"service": one.service, "service_title": self._title(Service.from_id(one.service)),
+        rows = [{"service": one.service, "service_title": self.parts.house.title(Service.from_id(one.service)),
                  "deployments": one.deployments, "failed": one.failed, "failure_rate": one.failed / one.deployments,
                  "per_day": one.deployments / days, "last": rfc3339(one.last_s)} for one in found]
         return {"from": rfc3339(from_s), "to": rfc3339(to_s), "days": round(days, 3), "failed_within_s": within_s,
@@ -95,10 +95,6 @@ class Changed(ABC):
                limit: int = 200) -> list[dict[str, Any]]:
         """Burn alerts, newest first."""
 
-    def _title(self, service: Service) -> dict[str, str]:
-        said = self.parts.house.describe(service)
-        return {"en": said.title_en, "zh": said.title_zh}
-
     def told_of(self, change: Change) -> dict[str, Any]:
         """A change as answers have it."""
         return {
@@ -107,7 +103,7 @@ class Changed(ABC):
             "outcome": change.outcome.value, "source": change.source,
             "ended": None if change.ended_s is None else rfc3339(change.ended_s),
             "service": change.service.id if change.service else None,
-            "service_title": self._title(change.service) if change.service else None,
+            "service_title": self.parts.house.title(change.service) if change.service else None,
         }  # fmt: skip
 
     def flags(self, now_s: float) -> dict[str, dict[str, Any]]:

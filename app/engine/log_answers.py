@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.engine.moments import rfc3339
 from app.engine.naming import Naming
 from app.engine.parts import Parts
 from app.examples import rows_of
+from app.line_search import LineSearch
 from collectors.contract import FoundLine, LineQuery
 from topology.model import Service
 
@@ -38,13 +39,13 @@ class LogAnswers(Naming):
                  and wanted in line.body.casefold()
                  and (known is None or logs.patterns.of(line.service, line.body) == pattern)]
         lines.sort(key=lambda line: -line.time_s)
-        return self._lines(lines[:limit])
+        return self.told_lines(lines[:limit])
 
     def log_patterns(self, service: str | None, from_s: float, to_s: float, limit: int = 100) -> list[dict[str, Any]]:
         """The patterns of error lines with lines in [from_s, to_s), new ones first, then by lines."""
         self.parts.logs.listen()
         found = self.parts.logs.patterns.patterns(self._ids(service), from_s, to_s)[:limit]
-        return [{**one, "service": self.drawn_as(Service.from_id(one["service"])).id} for one in found]
+        return [{**one, **self._named(Service.from_id(one["service"]))} for one in found]
 
     def _ids(self, service: str | None) -> set[str] | None:
         """The ids under which sources may know a node; None for all nodes."""
@@ -55,25 +56,26 @@ class LogAnswers(Naming):
         except ValueError:
             return set()
 
-    def find_lines(self, query: Mapping[str, Any], cancelled: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-        """The lines that match out of every source, newest first, piece by piece: `lines`, `reached` (how far back the
-        search has come) and `faults` (what could not be searched). ValueError for a service that is none."""
+    def line_search(self, query: Mapping[str, Any]) -> LineSearch:
+        """What sources are to be asked for; see `app.views.Views`."""
         node = query.get("service")
         services = self.known_as(node) if node else []
         asked = LineQuery(**{**query, "service": services[0] if services else None})
-        for found in self.parts.logs.search(asked, cancelled, services):
-            reached = None if found.reached_s is None else rfc3339(found.reached_s)
-            yield {"lines": self._lines(found.lines), "reached": reached, "faults": [*found.faults]}
+        return self.parts.logs.search(asked, services)
 
-    def _lines(self, lines: Sequence[FoundLine]) -> list[dict[str, Any]]:
+    def told_lines(self, lines: Sequence[FoundLine]) -> list[dict[str, Any]]:
+        """Lines as `logs` has them."""
         operations = self._operations([line.trace_id for line in lines if line.span_id])
         return [{
-            "time": rfc3339(line.time_s), "service": self.drawn_as(line.service).id, "level": line.level,
-            "body": line.body,
+            "time": rfc3339(line.time_s), **self._named(line.service), "level": line.level, "body": line.body,
             "trace_id": line.trace_id or None, "span_id": line.span_id or None, "instance": line.instance or None,
             "operation": operations.get((line.trace_id, line.span_id)), "stack": line.attributes.get("stack"),
             "pattern": self.parts.logs.patterns.of(line.service, line.body) or None,
         } for line in lines]  # fmt: skip
+
+    def _named(self, service: Service) -> dict[str, Any]:
+        node = self.drawn_as(service)
+        return {"service": node.id, "service_title": self.title_of(node)}
 
     def _operations(self, trace_ids: Sequence[str]) -> dict[tuple[str, str], str]:
         """The operations of the spans of kept traces, by trace and span: in which a line was written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from app.engine.parts import Parts
 from topology.members import Members
 from topology.model import Service
 
@@ -13,11 +14,16 @@ class Naming:
 
     lock: threading.RLock
     members: Members
+    parts: Parts
 
     def drawn_as(self, service: Service) -> Service:
         """The node of a service as some source knows it; itself where the house hides it."""
         with self.lock:
             return self.members.display(service) or service
+
+    def title_of(self, service: Service) -> dict[str, str]:
+        """What a service is called, by language."""
+        return self.parts.house.title(service)
 
     def known_as(self, node_id: str) -> list[Service]:
         """What sources may know a node by, itself first; ValueError for what is no id of a node."""

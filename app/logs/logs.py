@@ -1,23 +1,21 @@
-"""The newest error lines of all sources, their patterns, and searches over the sources that can be searched.
+"""The newest error lines of all sources, their patterns, and what a search has to ask for.
 
-Whoever asks sources hands over what a pull brought with `note`, names them for searches with `search_in`, and keeps
-`checkpoints` with its own; `restore` takes them back before anything is noted.
+Whoever asks sources hands over what a pull brought with `note`, and keeps `checkpoints` with its own; `restore` takes
+them back before anything is noted.
 """
 
 from __future__ import annotations
 
-import heapq
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
 
+from app.line_search import LineSearch
 from app.logs.patterns import LogPatterns, Said
-from collectors.contract import FoundLine, LineFinder, LineQuery
+from collectors.contract import FoundLine, LineQuery
 from collectors.otlp.logs import LogLine
-from topology.errors import SourceUnavailable
 from topology.model import Service
 
 PER_SERVICE, MOST = 100, 20_000
@@ -28,22 +26,12 @@ WIDER = 5
 """How many times more lines than wanted are looked through for those of a pattern."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A piece of a search: lines, newest first; how far back it has come; what could not be searched, and why."""
-
-    lines: Sequence[FoundLine] = ()
-    reached_s: float | None = None
-    faults: Sequence[str] = ()
-
-
 @dataclass
 class Logs:
     """Bounded for every service and altogether. Thread-safe. `received` gives the newest error lines that services
     sent themselves."""
 
     received: Callable[[], Sequence[LogLine]] = tuple
-    finders: dict[str, LineFinder] = field(default_factory=dict)
     patterns: LogPatterns = field(default_factory=LogPatterns)
 
     def __post_init__(self) -> None:
@@ -54,10 +42,6 @@ class Logs:
         self._before: dict[str, float] = {}
         self._known: frozenset[int] = frozenset()
         self._kept_until = b"{}"
-
-    def search_in(self, sources: Mapping[str, object]) -> None:
-        """Those of the sources, by name, that can be searched for lines are searched from now on."""
-        self.finders |= {name: cast("LineFinder", one) for name, one in sources.items() if hasattr(one, "find_lines")}
 
     def note(self, source: str, lines: Sequence[FoundLine]) -> None:
         """Takes in the newest error lines that a pull of a source brought, each of which it brings once in its life."""
@@ -97,24 +81,13 @@ class Logs:
             asked = [line for lines in self._lines.values() for line in lines]
         return [*asked, *map(_found, self.received())]
 
-    def search(
-        self, query: LineQuery, cancelled: Callable[[], bool], services: Sequence[Service] = ()
-    ) -> Iterator[Progress]:
-        """The lines that match out of every source that can be searched, and the newest error lines that services sent,
-        newest first, page by page; a source that cannot be searched is told in `faults` and costs no others. `services`
-        are all the names under which sources may know the service that is meant."""
+    def search(self, query: LineQuery, services: Sequence[Service] = ()) -> LineSearch:
+        """What sources are to be asked for, and the newest error lines that match it. `services` are all the names
+        under which sources may know the service that is meant."""
         wanted, asked = self._asked(query)
-        faults: list[str] = []
-        left = query.limit
         queries = [replace(asked, service=one) for one in services] if services and not query.pattern else [asked]
-        pages = [page for one in queries for page in (self._sent(one), *self._pages(one, cancelled, faults))]
-        for page in _merged(pages):
-            lines = [line for line in page if wanted(line)][:left]
-            left -= len(lines)
-            yield Progress(lines, page[-1].time_s, [*faults])
-            if not left or cancelled():
-                return
-        yield Progress((), query.from_s, [*faults])
+        at_hand = [line for line in self.newest() if any(matches(line, one) for one in queries)]
+        return LineSearch(queries, query.limit, wanted, at_hand)
 
     def _asked(self, query: LineQuery) -> tuple[Callable[[FoundLine], bool], LineQuery]:
         """Sources know no patterns: they are asked for what all lines of one have in common."""
@@ -126,13 +99,6 @@ class Logs:
         service, words = known
         asked = replace(query, service=Service.from_id(service), text=query.text or words, limit=query.limit * WIDER)
         return (lambda line: self.patterns.of(line.service, line.body) == query.pattern), asked
-
-    def _pages(self, query: LineQuery, cancelled: Callable[[], bool], faults: list[str]) -> list[Iterator[FoundLine]]:
-        return [_lines_of(name, finder, query, cancelled, faults) for name, finder in self.finders.items()]
-
-    def _sent(self, query: LineQuery) -> Iterator[FoundLine]:
-        found = (line for line in map(_found, self.received()) if matches(line, query))
-        yield from sorted(found, key=lambda line: -line.time_s)[: query.limit]
 
     def checkpoints(self) -> Mapping[str, bytes]:
         """What is kept over a restart, by the name of the checkpoint; the same objects while nothing is new."""
@@ -156,30 +122,6 @@ def matches(line: FoundLine, query: LineQuery) -> bool:
         and query.trace_id in ("", line.trace_id) and (not query.levels or line.level in query.levels)
         and query.text.casefold() in line.body.casefold()
     )
-
-
-def _lines_of(name: str, finder: LineFinder, query: LineQuery, cancelled: Callable[[], bool],
-              faults: list[str]) -> Iterator[FoundLine]:
-    try:
-        for page in finder.find_lines(query, cancelled):
-            yield from page
-    except SourceUnavailable as error:
-        faults.append(f"{name}: {error}")
-
-
-PAGE = 50
-
-
-def _merged(sources: Sequence[Iterator[FoundLine]]) -> Iterator[Sequence[FoundLine]]:
-    """Lines of several sources, newest first, in pages."""
-    page: list[FoundLine] = []
-    for line in heapq.merge(*sources, key=lambda line: -line.time_s):
-        page.append(line)
-        if len(page) == PAGE:
-            yield page
-            page = []
-    if page:
-        yield page
 
 
 def _found(line: LogLine) -> FoundLine:

@@ -50,7 +50,7 @@ def router(views: Views, broadcast: Broadcast, options: WebOptions, meta: Meta, 
     _add_stream(api, broadcast)
     _add_positions(api, views, options)
     add_changes(api, views, options, meta)
-    add_logs(api, views, meta, options.links)
+    add_logs(api, views, finding, meta, options.links)
     add_slos(api, views, meta)
     _add_slo_table(api, SloTable(views, meta.clock))
     return api

@@ -66,10 +66,9 @@ def section(place: Place, content: Sequence[Component]) -> html.Section:
                         className="trace-lines")  # fmt: skip
 
 
-def lines_of(found: Json, place: Place, nodes: Mapping[str, Json], base: str, w: Wording,
-             asked: Sequence[str] = ()) -> list[Component]:
+def lines_of(found: Json, place: Place, base: str, w: Wording, asked: Sequence[str] = ()) -> list[Component]:
     """The lines, oldest first; which sources are still `asked` for more, and which did not answer."""
-    rows = [_line(line, number, place, nodes, w) for number, line in enumerate(found["lines"])]
+    rows = [_line(line, number, place, w) for number, line in enumerate(found["lines"])]
     every = html.A(w("trace.logs.all"), href=f"{base}logs?trace={quote(place.trace_id, safe='')}", className="go")
     head = html.H2([w("trace.logs"), html.Span([str(len(rows)), " · ", every] if rows else every)])
     empty = [] if rows or asked else [html.P(w("trace.logs.none"), className="quiet")]
@@ -85,7 +84,7 @@ def troubles(found: Sequence[Json], w: Wording) -> list[Component]:
 
 def said(trouble: Json, w: Wording) -> str:
     """Why a source gave no whole answer."""
-    return w("traces.slow") if trouble["kind"] == "slow" else str(trouble["reason"])
+    return w("search.source.slow") if trouble["kind"] == "slow" else str(trouble["reason"])
 
 
 def marks(lines: Sequence[Json], place: Place, w: Wording) -> dict[int, list[Component]]:
@@ -101,9 +100,8 @@ def marks(lines: Sequence[Json], place: Place, w: Wording) -> dict[int, list[Com
     return found
 
 
-def _line(line: Json, number: int, place: Place, nodes: Mapping[str, Json], w: Wording) -> html.Li:
-    node = nodes.get(line["service"], {})
-    name = spoken(node.get("title"), node.get("name") or line["service"])
+def _line(line: Json, number: int, place: Place, w: Wording) -> html.Li:
+    name = spoken(line.get("service_title"), line["service"])
     row = place.rows.get(line.get("span_id") or "")
     where = html.A(w("trace.logs.span"), href=f"#row-{row}", className="go") if row is not None else html.Span()
     into = w("trace.logs.into", w.millis(max(0.0, (seconds(line["time"]) - place.start_s) * 1000)))
@@ -111,7 +109,7 @@ def _line(line: Json, number: int, place: Place, nodes: Mapping[str, Json], w: W
         html.Time(_clock(line, w), title=into, dateTime=line["time"]),
         html.B(w("level." + line["level"]), className=f"level {LEVELS.get(line['level'], '')}"),
         html.Span(name, className="whose", title=line["service"]), html.Code(str(line["body"])), where,
-        html.Small(line.get("source") or w("traces.kept_here"), className="quiet"),
+        html.Small(line.get("source") or w("search.kept_here"), className="quiet"),
     ], id=f"line-{number}")  # fmt: skip
 
 

@@ -70,17 +70,18 @@ class TracePages:
             place = Place.read(told)
             if place is None:
                 return []
-            found, nodes = await asyncio.gather(self._lines(place), asyncio.to_thread(self._nodes))
+            found = await self._lines(place)
             for row, marks in trace_lines.marks(found["lines"], place, self._w).items():
                 set_props(f"marks-{row}", {"children": marks})
-            return trace_lines.lines_of(found, place, nodes, self._base, self._w)
+            return trace_lines.lines_of(found, place, self._base, self._w)
 
     def _missing(self, troubles: Sequence[Json] = ()) -> list[Component]:
         return traces.missing(self._finding.sources("traces"), troubles, self._base, self._w)
 
     async def _lines(self, place: Place) -> Json:
         try:
-            return await self._finding.lines(place.trace_id, place.start_s, place.start_s + place.duration_ms / 1000)
+            end_s = place.start_s + place.duration_ms / 1000
+            return await self._finding.lines_of_trace(place.trace_id, place.start_s, end_s)
         except Overloaded:
             return self._kept_lines(place.trace_id) | {"troubles": [CROWDED]}
 
@@ -89,16 +90,16 @@ class TracePages:
         return {"lines": sorted(kept, key=lambda line: str(line["time"])), "troubles": []}
 
     def _page(self, trace: Json) -> list[Component]:
-        nodes, asked = self._nodes(), self._finding.sources("lines")
+        asked = self._finding.sources("lines")
 
         def below(place: Place) -> Component:
             kept = self._kept_lines(place.trace_id)
-            content = trace_lines.lines_of(kept, place, nodes, self._base, self._w, asked)
+            content = trace_lines.lines_of(kept, place, self._base, self._w, asked)
             return trace_lines.section(place, content)
 
         start_s = datetime.fromisoformat(trace["at"]).timestamp()
         place = {"service": trace["service"], "trace_id": trace["trace_id"], "span_id": "", "instance": ""}
-        return traces.page(trace, nodes, self._w, below, filled(self._links, of_line(place, start_s)))
+        return traces.page(trace, self._nodes(), self._w, below, filled(self._links, of_line(place, start_s)))
 
     def _nodes(self) -> Mapping[str, Json]:
         return {node["id"]: node for node in self._views.snapshot()["nodes"]}

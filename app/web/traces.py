@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from app.critical_path import critical_path
 from app.views import Json
 from app.web import trace_lines
+from app.web.language import spoken
 from app.web.sections import elsewhere, name_of
 from app.web.trace_lines import Place
 from app.web.waterfall import rows, waterfall
@@ -52,16 +53,17 @@ def page(trace: Json, nodes: Mapping[str, Json], w: Wording, below: Callable[[Pl
             elsewhere(links),
         ]),
         *([] if trace.get("complete", True) else [html.P(w("trace.partial"), className="why state-no_data partial")]),
-        _shares(trace, w),
+        _shares(trace, nodes, w),
         html.Div([_scale(trace, w), waterfall(shown, w, nodes, details=True)], className="trace"),
         html.P(w("trace.about"), className="quiet"),
         below(Place.of(trace, shown)),
     ]  # fmt: skip
 
 
-def _shares(trace: Json, w: Wording) -> html.Section:
+def _shares(trace: Json, nodes: Mapping[str, Json], w: Wording) -> html.Section:
     """Whose time the critical path is, by service."""
-    services = {span["span_id"]: span["service"] for span in trace["spans"]}
+    services = {span["span_id"]: span.get("service_id") or span["service"] for span in trace["spans"]}
+    titles = {services[span["span_id"]]: _title(span, nodes) for span in trace["spans"]}
     spent: dict[str, float] = {}
     for stretch in critical_path(trace["spans"]):
         service = services[stretch.span_id]
@@ -70,12 +72,17 @@ def _shares(trace: Json, w: Wording) -> html.Section:
     ranked = sorted(spent.items(), key=lambda item: -item[1])[:MOST_SHARES]
     lines = [
         html.Li([
-            html.B(service), html.Span(html.I(style={"width": f"{time_ms / whole * 100:.2f}%"}), className="track"),
+            html.B(titles[service]),
+            html.Span(html.I(style={"width": f"{time_ms / whole * 100:.2f}%"}), className="track"),
             html.Span(w.millis(time_ms)), html.Span(w.share(time_ms / whole)),
         ])
         for service, time_ms in ranked
     ]  # fmt: skip
     return html.Section([html.H2(w("trace.shares")), html.Ul(lines, className="path-shares")])
+
+
+def _title(span: Json, nodes: Mapping[str, Json]) -> str:
+    return spoken(nodes.get(span.get("service_id") or "", {}).get("title"), span["service"])
 
 
 def _scale(trace: Json, w: Wording) -> html.Div:

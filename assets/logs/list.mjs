@@ -1,23 +1,23 @@
 // Lines and patterns as lists. Everything in them comes from outside and stays text.
 import { el, iconOf } from "../map/dom.mjs";
 import { clock, dayAndClock, t } from "../map/words.mjs";
+import { nameOf } from "../search/page.mjs";
 import { marked } from "./search.mjs";
 
 const MARKS = { error: "error", fatal: "error", warn: "warn" };
 export const levelWord = (level) => t("level." + level);
 const levelOf = (level) => el("b", { class: `level ${MARKS[level] ?? ""}` }, levelWord(level));
 const safe = (link) => /^https?:\/\//.test(link ?? "");
-const nameOf = (id) => { try { return decodeURIComponent(id.split("/")[2] ?? id); } catch { return id; } };
 
-/** A line that opens: its time, level, service and words; below it what else is known, and where it leads. */
-export function lineRow(line, { text, base, search, state }) {
+/** A line that opens, number `id` of the page: its time, level, service and words; below it what else is known, and where it leads. */
+export function lineRow(line, id, { text, base, search, state }) {
   const at = new Date(line.time), words = marked(line.body || t("logs.empty_body"), text).map((part, i) => (i % 2 ? el("mark", {}, part) : part));
-  return el("details", { class: "log-line" },
-    el("summary", { tabindex: -1 }, el("time", { datetime: line.time, title: dayAndClock(at) }, clock(at)), levelOf(line.level), el("span", { class: "whose", title: line.service }, nameOf(line.service)), el("code", {}, words)),
+  return el("details", { class: "log-line", "data-id": id },
+    el("summary", { tabindex: -1 }, el("time", { datetime: line.time, title: dayAndClock(at) }, clock(at)), levelOf(line.level), el("span", { class: "whose", title: line.service }, nameOf(line)), el("code", {}, words)),
     el("div", { class: "log-more" }, facts(line), line.stack ? el("pre", { tabindex: 0 }, line.stack) : null, ways(line, { base, search, state })));
 }
 function facts(line) {
-  const rows = [["time", dayAndClock(new Date(line.time))], ["service", line.service], ["operation", line.operation], ["instance", line.instance], ["trace", line.trace_id], ["span", line.span_id]];
+  const rows = [["time", dayAndClock(new Date(line.time))], ["service", `${nameOf(line)} (${line.service})`], ["operation", line.operation], ["instance", line.instance], ["trace", line.trace_id], ["span", line.span_id], ["source", line.source ?? t("search.kept_here")]];
   return el("dl", {}, rows.filter(([, value]) => value).map(([key, value]) => el("div", {}, el("dt", {}, t("logs.fact." + key)), el("dd", {}, value))));
 }
 /** Where a line leads: its trace, its service on the map, other lines, and what the house links to. */
@@ -36,7 +36,7 @@ function ways(line, { base, search, state }) {
 export function patternList(patterns, { chosen, choose }) {
   return el("ul", { class: "log-patterns" }, patterns.map((one) => el("li", {},
     el("button", { type: "button", "aria-pressed": String(one.id === chosen), "data-pattern": one.id, onclick: () => choose(one.id === chosen ? null : one) },
-      el("span", {}, one.is_new ? el("em", { class: "new" }, t("logs.new")) : null, levelOf(one.level), el("small", {}, nameOf(one.service))),
+      el("span", {}, one.is_new ? el("em", { class: "new" }, t("logs.new")) : null, levelOf(one.level), el("small", {}, nameOf(one))),
       el("code", {}, one.template || t("logs.empty_body")),
       el("small", {}, [t(one.count === 1 ? "logs.count.one" : "logs.count", one.count), t("logs.since", dayAndClock(new Date(one.first_seen)))].join(" · "))))));
 }

@@ -14,13 +14,6 @@ export function readState(search = location.search) {
     range: get("range", (v) => RANGES.includes(v)), to: get("to", (v) => MOMENT.test(v)),
   };
 }
-/** The address of a search; parts that say nothing are left out. */
-export function addressOf(base, state) {
-  const ask = new URLSearchParams();
-  for (const [key, value] of Object.entries(state)) if (value && value !== NOTHING[key]) ask.set(key, value);
-  return `${base}logs${ask.size ? "?" + ask : ""}`;
-}
-
 const SECONDS = { m: 60, h: 3600, d: 86400 };
 export const rangeS = (range) => Number.parseInt(range, 10) * SECONDS[range.at(-1)];
 /** From when to when a search goes, as the interface wants it; `before` is where an earlier one ended. */

@@ -1,69 +1,45 @@
 // The page of traces: a search over the kept ones and over every source that can be searched, each asked by itself, so
-// that what one has is shown while another is still waited for. What is asked for stands in the address.
+// that what one has is shown while another is still waited for.
 import { apiPath, basePath } from "../map/address.mjs";
 import { el, iconOf } from "../map/dom.mjs";
-import { t, textOf, zoneName } from "../map/words.mjs";
-import { nameOf, sourceList, table } from "./list.mjs";
-import { addressOf, fromLocal, KEPT_ROWS, LIMIT, merged, NOTHING, queryOf, RANGES, readState, toLocal, wholes } from "./search.mjs";
+import { t, zoneName } from "../map/words.mjs";
+import { addressWith, answer, SearchPage } from "../search/page.mjs";
+import { sourceList } from "../search/sources.mjs";
+import { table } from "./list.mjs";
+import { fromLocal, KEPT_ROWS, inAddress, LIMIT, merged, NOTHING, queryOf, RANGES, readState, toLocal, wholes } from "./search.mjs";
 
-const BEAT_MS = 250, TYPED_MS = 500, HOUR_MS = 3_600_000;
+const BEAT_MS = 250, HOUR_MS = 3_600_000;
 
 /** Fills the host and searches. */
-export const enter = (host) => new TracesPage(host);
+export const enter = (host) => new TracesPage(host).open();
 
-class TracesPage {
-  titles = new Map();
+class TracesPage extends SearchPage {
   asked = [];
 
-  constructor(host) {
-    this.host = host;
-    this.names = JSON.parse(host.dataset.sources || "[]");
-    this.state = readState();
-    this.build();
-    const heard = { signal: (this.left = new AbortController()).signal };
-    addEventListener("popstate", () => { this.state = readState(); this.begin(); }, heard);
-    document.addEventListener("keydown", (e) => this.key(e), heard);
-    this.begin();
-    this.nameServices();
-  }
-  leave() { this.left.abort(); this.stop(); clearTimeout(this.typing); }
+  constructor(host) { super(host, "a"); this.names = JSON.parse(host.dataset.sources || "[]"); }
+  readState() { return readState(); }
+  address() { return addressWith(inAddress(this.state), NOTHING); }
 
   build() {
     this.says = el("p", { class: "quiet", role: "status" });
-    this.service = el("select", { class: "menu", id: "trace-service", "aria-label": t("traces.service"), onchange: (e) => this.set({ service: e.target.value }) });
-    this.ranges = el("span", { class: "seg", role: "group", "aria-label": t("traces.range") }, [...RANGES, "custom"].map((range) => el("button", { type: "button", "data-range": range, onclick: () => this.turn(range) }, t("traces.range." + range))));
+    this.first = this.service = this.serviceMenu();
+    this.ranges = this.rangeButtons([...RANGES, "custom"], "traces.range.", (range) => this.turn(range));
     const moment = (key) => el("input", { type: "datetime-local", step: 1, class: "menu", "aria-label": t("traces." + key), onchange: (e) => this.set({ [key]: fromLocal(e.target.value) || this.state[key] }) });
     this.ends = { from: moment("from"), to: moment("to") };
     this.own = el("span", { class: "own-time" }, this.ends.from, " – ", this.ends.to, el("small", { class: "quiet" }, zoneName()));
     this.least = el("input", { type: "number", min: 0, step: "any", class: "menu", id: "trace-least", placeholder: "0" });
-    this.least.addEventListener("input", () => { clearTimeout(this.typing); this.typing = setTimeout(() => this.set({ min_ms: this.least.validity.valid ? this.least.value : "" }, false), TYPED_MS); });
+    this.least.addEventListener("input", () => this.setSoon(() => ({ min_ms: this.least.validity.valid ? this.least.value : "" })));
     this.failed = el("button", { type: "button", class: "tool line", onclick: () => this.set({ errors: this.state.errors ? "" : "1" }) }, iconOf("filter", 14), el("span", {}, t("traces.failed_only")));
     this.again = el("button", { type: "button", class: "tool line", onclick: () => this.begin() }, iconOf("search", 14), el("span", {}, t("traces.search")));
-    this.cancel = el("button", { type: "button", class: "tool line", onclick: () => this.cancelled() }, iconOf("close", 13), el("span", {}, t("traces.cancel")));
-    this.sources = el("ul", { class: "asked", "aria-label": t("traces.sources") });
+    this.cancel = el("button", { type: "button", class: "tool line", onclick: () => this.cancelled() }, iconOf("close", 13), el("span", {}, t("search.cancel")));
+    this.sources = el("ul", { class: "asked", "aria-label": t("search.sources") });
     this.list = el("div", { class: "trace-list" });
     this.list.addEventListener("click", (e) => this.click(e));
-    this.list.addEventListener("focusin", (e) => { this.active = e.target.closest("[data-id]")?.dataset.id ?? this.active; });
     this.host.replaceChildren(el("header", { class: "slo-top" }, el("div", {}, el("h1", {}, t("traces.title")), this.says)),
       el("div", { class: "slo-tools", role: "toolbar", "aria-label": t("traces.tools") }, this.service, this.ranges, this.own, el("label", { class: "least" }, t("traces.min"), this.least, t("unit.ms")), this.failed, this.again, this.cancel),
       this.sources, this.list);
   }
-  /** Services by their titles, to choose from and to name rows by. */
-  async nameServices() {
-    const { nodes = [] } = (await answer(`${apiPath()}graph`, this.left.signal)) ?? {};
-    this.titles = new Map(nodes.map((node) => [node.id, textOf(node.title, node.name)]));
-    this.choices = nodes.filter((node) => node.kind === "service").map((node) => node.id).sort((a, b) => this.titles.get(a).localeCompare(this.titles.get(b)));
-    this.showAsked();
-    this.show();
-  }
 
-  /** Takes over a wish of the person, writes it into the address, and searches anew. */
-  set(change, step = true) {
-    if (Object.entries(change).every(([key, value]) => this.state[key] === value)) return;
-    Object.assign(this.state, change);
-    history[step ? "pushState" : "replaceState"](history.state, "", addressOf(this.state));
-    this.begin();
-  }
   turn(range) {
     if (range !== "custom") return this.set({ range, from: "", to: "" });
     const now = Date.now();
@@ -75,7 +51,7 @@ class TracesPage {
     this.showAsked();
     if (this.wrong()) { this.asked = []; return this.show(); }
     const beganMs = Date.now();
-    const one = (name) => ({ name: name ?? t("traces.kept_here"), key: name, how: "asking", rows: [], reason: "", beganMs });
+    const one = (name) => ({ name: name ?? t("search.kept_here"), key: name, how: "asking", rows: [], reason: "", beganMs });
     this.asked = [null, ...this.names].map(one);
     for (const source of this.asked) this.ask(source, this.going.signal);
     this.beating = setInterval(() => this.show(), BEAT_MS);
@@ -103,11 +79,9 @@ class TracesPage {
   get searching() { return this.asked.some((source) => source.how === "asking"); }
 
   showAsked() {
-    const { state } = this, choices = [...(this.choices ?? [])];
-    if (state.service && !choices.includes(state.service)) choices.unshift(state.service);
-    this.service.replaceChildren(el("option", { value: "" }, t("traces.service.all")), ...choices.map((id) => el("option", { value: id }, nameOf(id, this.titles))));
-    this.service.value = state.service;
-    for (const button of this.ranges.children) button.setAttribute("aria-pressed", String(button.dataset.range === state.range));
+    const { state } = this;
+    this.showServices();
+    this.showRange();
     this.own.hidden = state.range !== "custom";
     for (const key of ["from", "to"]) if (state[key]) this.ends[key].value = toLocal(state[key]);
     for (const key of ["from", "to"]) this.ends[key].setAttribute("aria-invalid", String(this.wrong()));
@@ -119,10 +93,10 @@ class TracesPage {
     if (!searching) clearInterval(this.beating);
     this.again.hidden = searching;
     this.cancel.hidden = !searching;
-    this.sources.replaceChildren(...sourceList(this.asked, Date.now()));
+    this.sources.replaceChildren(...sourceList(this.asked.map((one) => ({ ...one, found: one.rows.length })), Date.now()));
     const count = rows.length === 1 ? t("traces.count.one") : t("traces.count", rows.length), cut = this.asked.some((source) => source.rows.length >= LIMIT);
     this.says.textContent = this.wrong() ? t("traces.bad_range") : [rows.length || !searching ? count : "", cut ? t("traces.most", LIMIT) : "", searching ? t("traces.searching") : zoneName()].filter(Boolean).join(" · ");
-    const form = JSON.stringify([rows, [...this.titles], searching && !rows.length, this.wrong()]);
+    const form = JSON.stringify([rows, searching && !rows.length, this.wrong()]);
     if (form === this.form) return;
     this.form = form;
     const held = this.list.contains(document.activeElement);
@@ -130,7 +104,7 @@ class TracesPage {
     this.rove(held);
   }
   content(rows) {
-    const parts = rows.length ? [table(rows, this.titles, (id) => `${basePath()}traces/${encodeURIComponent(id)}`)] : this.searching || this.wrong() ? [] : [this.nothing()];
+    const parts = rows.length ? [table(rows, (id) => `${basePath()}traces/${encodeURIComponent(id)}`)] : this.searching || this.wrong() ? [] : [this.nothing()];
     if (!this.names.length) parts.push(el("section", { class: "slo-first" }, el("h2", {}, t("traces.no_sources")), el("p", { class: "quiet" }, t("traces.no_sources.text"))));
     return parts;
   }
@@ -144,27 +118,4 @@ class TracesPage {
     const row = e.target.closest("[data-id]"), plain = e.button === 0 && !(e.ctrlKey || e.metaKey || e.shiftKey || e.altKey);
     if (row && plain && !e.target.closest("a") && getSelection().isCollapsed) row.querySelector("a").click();
   }
-  /** One row can be reached by Tab; arrows lead on from there. */
-  rove(focus) {
-    const rows = [...this.list.querySelectorAll("[data-id]")], row = rows.find((one) => one.dataset.id === this.active) ?? rows[0];
-    for (const one of rows) one.querySelector("a").tabIndex = one === row ? 0 : -1;
-    if (focus) row?.querySelector("a").focus();
-  }
-  key(e) {
-    if (e.ctrlKey || e.metaKey || e.altKey) return;
-    const typing = e.target.closest?.("input, select");
-    if (e.key === "/" && !typing) { e.preventDefault(); return this.service.focus(); }
-    if (e.key === "Escape" && this.searching) return this.cancelled();
-    const rows = [...this.list.querySelectorAll("[data-id]")], at = rows.indexOf(e.target.closest?.("[data-id]"));
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[e.key];
-    if (at < 0 || to === undefined) return;
-    e.preventDefault();
-    this.active = rows[Math.max(0, Math.min(rows.length - 1, to))].dataset.id;
-    this.rove(true);
-  }
-}
-
-/** The JSON of an address; null when there is none. */
-async function answer(address, signal) {
-  try { const found = await fetch(address, { cache: "no-store", signal }); return found.ok ? await found.json() : null; } catch { return null; }
 }

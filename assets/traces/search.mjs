@@ -15,12 +15,8 @@ export function readState(search = location.search) {
   return { service: ask.get("service") ?? "", range, from: range === "custom" ? from : "", to: range === "custom" ? to : "", min_ms: number(ask.get("min_ms")), errors: ask.get("errors") === "1" ? "1" : "" };
 }
 
-/** The address of a wish: only what differs from no wish at all; language and theme stay. */
-export function addressOf(state, here = location.href) {
-  const url = new URL(here), told = { ...state, range: state.range === "custom" ? "" : state.range };
-  for (const key of Object.keys(NOTHING)) told[key] && told[key] !== NOTHING[key] ? url.searchParams.set(key, told[key]) : url.searchParams.delete(key);
-  return url.href;
-}
+/** What of a wish stands in the address. */
+export const inAddress = (state) => ({ ...state, range: state.range === "custom" ? "" : state.range });
 
 /** The same wish for `/api/v1/traces` and `/api/v1/traces/search`. */
 export function queryOf({ service, range, from, to, min_ms, errors }, limit = LIMIT) {
