@@ -86,13 +86,12 @@ class Views(Protocol):
 
         Of each: `name`, `title` (a text, or one a language), `service` (node id), `edge` (id or None), `domain`,
         `group` (the domain's title by language), `class`, `kind` (availability, latency, traffic, saturation, logs,
-        other), `threshold_ms`, `target` (exact decimal as text), `window` ("30d"), `rolling`, `method`, `missing`, `default`;
-        `good`, `total`, `ratio`, `budget_left`, `exhausted_in_s`, `coverage`, `burn` by window, `strip` (budget left at
-        the end of each of the last 30 days, oldest first, None without data), `state`, `since`, `alerts` that fire
-        (`severity`, `long`, `short`, `since`), `why` by language, `evaluated_at`. Where the engine keeps them,
-        `events_good` and `events_total` begin at 0 and only grow while the process runs: what a Prometheus counter
-        needs. `good` and
-        `total` are of the period, so they also fall.
+        other), `threshold_ms`, `target` (exact decimal as text), `window` ("30d"), `rolling`, `method`, `missing`,
+        `default`; `good`, `total`, `ratio`, `budget_left`, `exhausted_in_s`, `coverage`, `burn` by window, `strip`
+        (budget left at the end of each of the last 30 days, oldest first, None without data), `state`, `since`,
+        `alerts` that fire (`severity`, `long`, `short`, `since`), `why` by language, `evaluated_at`. Where the engine
+        keeps them, `events_good` and `events_total` begin at 0 and only grow while the process runs: what a Prometheus
+        counter needs. `good` and `total` are of the period, so they also fall.
         """
         ...
 
