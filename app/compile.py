@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.resources import identify, read
-from topology import ring
+from topology import ring, trace_operations
 from topology.choosing import Chooser, Quota, remember
 from topology.graph import figures
 from topology.histogram import ladder
@@ -30,6 +30,7 @@ def compile_kernels() -> float:
     merging.compile_kernels()
     incidence.compile_kernels()
     ring.compile_kernels()
+    trace_operations.compile_kernels()
     figures(Members(), Totals(np.zeros((0, len(COUNTS))), np.zeros((0, ladder().buckets))))
     decoder = SpanDecoder(1, extra_reserved=FailureRules().protected_names)
     scale = ladder()

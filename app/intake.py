@@ -11,16 +11,18 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
-from typing import cast
+from typing import TypeVar, cast
 
 import structlog
 
 from app.error_lines import ErrorLines
 from app.examples import ExampleBook, assemble
 from app.remembered import Remembered
+from app.waiting_lines import WaitingLines
+from app.written_in import Done, key_of
 from collectors.contract import Body, Receipt, Signal
 from collectors.otlp.config import Reading
 from collectors.otlp.decoding import SpanDecoder
@@ -30,16 +32,18 @@ from collectors.otlp.resources import Identify
 from collectors.otlp.thinning import without
 from topology.errors import MalformedInput, TablesFull
 from topology.journal import Journal, Record
-from topology.model import SeriesKey, Service
+from topology.model import OperationKey, SeriesKey, Service
 from topology.pairing import Pairing
 from topology.rollup import RollupBatch, SeriesTable, concatenate, from_rows
 from topology.spans import SpanColumns
 from topology.store.contract import Example
+from topology.trace_operations import TraceOperations
 
 _log = structlog.get_logger("synoptic.intake")
 CHECKPOINT, LINES = "journal", "error_lines"
 OTLP = "otlp"
 NANOS = 1_000_000_000
+Key = TypeVar("Key", bound=SeriesKey)
 COUNTERS = ("log_lines", "late_log_lines", "gauges", "metric_points_dropped", "refused_requests", "replayed",
             "read_again")
 
@@ -94,6 +98,7 @@ class Parts:
     clock_ns: Callable[[], int] = time.time_ns
     source: str = OTLP
     remembered: Remembered | None = None
+    traces: TraceOperations = field(default_factory=TraceOperations)
 
 
 class OtlpIntake:
@@ -104,6 +109,7 @@ class OtlpIntake:
         self._lock = threading.RLock()
         self._rows: list[tuple[int, SeriesKey, list[float]]] = []
         self._lines = ErrorLines()
+        self._waiting = WaitingLines()
         self._arrivals: deque[tuple[int, int]] = deque()
         self._stores: dict[str, int] = {}
         self._counted = parts.journal.last
@@ -194,6 +200,7 @@ class OtlpIntake:
             return self._count_spans(decoded, now_ns, ticket)
         if isinstance(decoded, LogBatch):
             self._count_lines(decoded, now_ns / NANOS - self._p.late_limit_s)
+            self._wait_for_spans(decoded, now_ns / NANOS)
             self._lines.add(decoded.errors, ticket)
         elif isinstance(decoded, GaugeBatch):
             self._count_gauges(decoded, now_ns / NANOS - self._p.late_limit_s)
@@ -206,6 +213,7 @@ class OtlpIntake:
         invalid = pairing.invalid
         pairing.take(columns, now_ns)
         self._p.examples.note(columns, pairing.naming.resolved, ticket, now_ns / NANOS)
+        self._p.traces.note(columns.wide, pairing.naming.resolved, columns.used)
         return pairing.invalid - invalid
 
     def _count_lines(self, batch: LogBatch, oldest_s: float) -> None:
@@ -217,6 +225,13 @@ class OtlpIntake:
             self._rows.append((start_s, self._own(key), [lines, 0, 0, 0, 0, 0, lines]))
             self.newest_s = max(self.newest_s, start_s)
 
+    def _wait_for_spans(self, batch: LogBatch, now_s: float) -> None:
+        """Error lines that name their trace are counted for an operation when it is known."""
+        oldest_s = now_s - self._p.late_limit_s
+        known = ((key, start_s, key_of(trace.hex()), n) for (key, start_s, trace), n in batch.traced.items()
+                 if start_s >= oldest_s)
+        self._waiting.add({(self._own(key), start_s, trace): n for key, start_s, trace, n in known if trace}, now_s)
+
     def _count_gauges(self, batch: GaugeBatch, oldest_s: float) -> None:
         self.counts["gauges"] += batch.kept
         self.counts["metric_points_dropped"] += batch.dropped
@@ -227,7 +242,7 @@ class OtlpIntake:
             row = [1, 0, 0, 0, gauge.value * 1e6, 0, 1]
             self._rows.append((gauge.start_s, self._own(gauge.key), row))
 
-    def _own(self, key: SeriesKey) -> SeriesKey:
+    def _own(self, key: Key) -> Key:
         return key if key.source == self._p.source else replace(key, source=self._p.source)
 
     def harvest(self) -> Harvest:
@@ -236,6 +251,7 @@ class OtlpIntake:
             now_ns = self._now_ns()
             self._p.pairing.advance(now_ns)
             batch = self._p.pairing.harvest(self._p.series)
+            self._rows += self._waiting.moved(self.done_in, now_ns / NANOS)
             if self._rows:
                 number = self._p.series.number
                 rows = ((start_s, number(key), counts, dict[int, float]()) for start_s, key, counts in self._rows)
@@ -288,6 +304,7 @@ class OtlpIntake:
             self._last_ns = max(self._last_ns, at_ns)
             self._p.pairing.advance(at_ns)
         self._p.pairing.discard()
+        self._waiting.clear()
         self._rows = []
 
     def _replay(self, record: Record, suppressed: bool) -> None:
@@ -321,6 +338,15 @@ class OtlpIntake:
         """Lets pairing forget series that are long quiet. Call it right after a harvest, in the same pause."""
         self._p.decoder.reset()
         self._p.pairing.renew()
+        self._p.traces.forget()
+
+    def done_in(self, traces: Collection[int]) -> dict[int, list[Done]]:
+        """What services did in traces (their keys) of the last minutes; those that are not known are left out."""
+        with self._lock:
+            found, keys = self._p.traces.done_in(traces), self._p.pairing.naming.keys
+            done = {trace: [(keys[number], failed) for number, failed in numbers] for trace, numbers in found.items()}
+        return {trace: [Done(key.service, key.operation, failed) for key, failed in listed
+                        if isinstance(key, OperationKey)] for trace, listed in done.items()}
 
     def lines(self) -> list[LogLine]:
         """The newest error lines of every service."""

@@ -18,6 +18,7 @@ from topology.model import LogKey, Resource, Service
 
 WINDOW_S = 10
 KEPT_LINES = 100
+TRACE_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,13 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:
-    """What one request says: lines by (series, start of the 10 s window in epoch seconds), and error lines,
-    newest first."""
+    """What one request says: lines by (series, start of the 10 s window in epoch seconds), and error lines, newest
+    first. `traced` are the error lines among them that name their trace (its 16 bytes)."""
 
     counts: Mapping[tuple[LogKey, int], int]
     errors: Sequence[LogLine]
     lines: int
+    traced: Mapping[tuple[LogKey, int, bytes], int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class _Reader:
     received_s: float
     keep: int
     counts: Counter[tuple[LogKey, int]] = field(default_factory=Counter)
+    traced: Counter[tuple[LogKey, int, bytes]] = field(default_factory=Counter)
     newest: list[tuple[int, int, LogRecord, Resource]] = field(default_factory=list)
     seen: int = 0
 
@@ -56,8 +59,11 @@ class _Reader:
             nanos = moment(record.time_unix_nano or record.observed_time_unix_nano, self.received_s)
             level = level_of(record.severity_number, record.severity_text)
             start_s = nanos // NANOS // WINDOW_S * WINDOW_S
-            self.counts[LogKey(sender.service, level), start_s] += 1
+            key = LogKey(sender.service, level)
+            self.counts[key, start_s] += 1
             self.seen += 1
+            if level in ERRORS and len(record.trace_id) == TRACE_ID_BYTES:
+                self.traced[key, start_s, record.trace_id] += 1
             if level in ERRORS and self.keep:
                 self._keep((nanos, self.seen, record, sender))
 
@@ -88,7 +94,7 @@ def read_logs(
         _line(nanos, record, sender, mask)
         for nanos, _, record, sender in sorted(reader.newest, key=lambda line: line[:2], reverse=True)
     ]
-    return LogBatch(reader.counts, errors, reader.seen)
+    return LogBatch(reader.counts, errors, reader.seen, reader.traced)
 
 
 def _line(nanos: int, record: LogRecord, sender: Resource, mask: Callable[[str], str]) -> LogLine:
