@@ -114,17 +114,22 @@ class Pulled:
     lines: Sequence[FoundLine] = ()
 
 
+Operations = Callable[[Collection[tuple[Service, str]]], Mapping[tuple[Service, str], str]]
+"""Which operation a service did in a trace (its id), as far as that is known of the last minutes; from any thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a puller is given besides its configuration: the environment its services belong to when it does not say,
-    the latency ladder in which calls are counted, how texts are masked, the time (UTC epoch seconds), and which
-    service resource attributes name."""
+    the latency ladder in which calls are counted, how texts are masked, the time (UTC epoch seconds), which service
+    resource attributes name, and which operations the services of traces did."""
 
     environment: str
     ladder: Ladder
     mask: Callable[[str], str]
     clock: Callable[[], float]
     identify: Identify = identify
+    operations: Operations = lambda _asked: {}
 
 
 class Puller(Protocol):

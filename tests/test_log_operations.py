@@ -123,3 +123,44 @@ def test_newest_spans_are_remembered_and_failed_ones_longer():
     assert {(trace, *done) for trace, listed in found.items() for done in listed} == remembered
     memory.forget()
     assert memory.done_in({trace for trace, _, _ in expected}) == {}
+
+
+def test_the_operations_of_a_service_tell_their_error_lines_and_how_many_are_known(tmp_path):
+    """Of an operation of which no line is known, nothing is said while some lines are of none; where all are known it
+    had none. A service that logs nothing has no figures."""
+    run = Run(tmp_path)
+    logged(run, "orders", b"k" * 16, b"k" * 16, b"o" * 16)
+    served(run, b"k" * 16, ("web", "GET /shop", False), ("orders", "POST /orders", True))
+    served(run, b"m" * 16, ("orders", "GET /orders", False))
+    run.settle(20)
+    found = run.engine.service(ORDERS.id)
+    assert {one["operation"]: one["error_lines"] for one in found["operations"]} == {
+        "POST /orders": 2, "GET /orders": None}
+    assert found["log"] == {"lines": 3, "error_lines": 3, "of_operations": 2}
+    web = run.engine.service("default//web")
+    assert (web["log"], web["operations"][0]["error_lines"]) == (None, None)
+    served(run, b"o" * 16, ("orders", "POST /orders", True))
+    run.settle(20)
+    found = run.engine.service(ORDERS.id)
+    assert {one["operation"]: one["error_lines"] for one in found["operations"]} == {
+        "POST /orders": 3, "GET /orders": 0}
+
+
+def test_a_line_says_its_operation_when_only_its_trace_is_known(tmp_path):
+    """Also where its span is none that was kept; of a trace that nobody knows it says none."""
+    run = Run(tmp_path)
+    logged(run, "orders", b"k" * 16, b"o" * 16)
+    served(run, b"k" * 16, ("orders", "POST /orders", True))
+    run.settle(20)
+    assert {one["trace_id"]: one["operation"] for one in run.engine.logs(ORDERS.id)} == {
+        (b"k" * 16).hex(): "POST /orders", (b"o" * 16).hex(): None}
+
+
+def test_traces_that_were_kept_tell_operations_when_memory_does_not(tmp_path):
+    """After a while, or a restart, the kept traces still tell what services did in them."""
+    run = Run(tmp_path)
+    served(run, b"k" * 16, ("web", "GET /shop", False), ("orders", "POST /orders", True))
+    run.settle(60)
+    run.intake._p.traces.forget()
+    asked = {(ORDERS, (b"k" * 16).hex()), (LEDGER, (b"k" * 16).hex())}
+    assert run.engine.trace_lines.operations(asked) == {(ORDERS, (b"k" * 16).hex()): "POST /orders"}

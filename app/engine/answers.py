@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.engine.asked import Asked
-from app.engine.history import Columns, instances, operations
+from app.engine.history import Columns, instances, operations, with_lines
 from app.engine.likeness import alike
 from app.engine.log_answers import LogAnswers
 from app.engine.moments import rfc3339
@@ -80,12 +80,14 @@ class Answers(LogAnswers, ABC):
                 totals, keys, window_s = past.totals, list(past.keys), past.length_s
                 members = self._new_members()
                 members.extend(keys)
-            rows = _series_of(members, node_id, len(totals.counts), (WORK, ROOT_WORK, INSTANCE, PART, GAUGE))
+            rows = _series_of(members, node_id, len(totals.counts), (WORK, ROOT_WORK, INSTANCE, PART, GAUGE, LOG))
             rows = rows[totals.counts[rows, CALLS] > 0]
             roles = members.role[rows]
             work = _listed(rows, roles, keys)
             args = (keys, totals, self.parts.ladder, window_s)
-            found = {**node, "callers": callers, "callees": callees, "operations": operations(work.tolist(), *args),
+            listed = operations(work.tolist(), *args)
+            found = {**node, "callers": callers, "callees": callees,
+                     **with_lines(listed, rows[roles == LOG].tolist(), *args),
                      "instances": instances(rows[roles == INSTANCE].tolist(), *args)}
             gauges = [keys[row] for row in rows[roles == GAUGE].tolist()]
             heard = [Speaking(key.instance, key.zone) for key in gauges if isinstance(key, GaugeKey)]

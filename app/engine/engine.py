@@ -28,6 +28,7 @@ from app.engine.promised import Promised
 from app.engine.registered import Registered
 from app.engine.sampling import Sampling
 from app.engine.snapshot import LATE_AFTER_S, NOTED_WINDOW_S, Drawing, Moment, Rules
+from app.engine.trace_lines import TraceLines
 from app.intakes import Harvests
 from app.slo.evaluator import Objectives, Told
 from topology.deployments import Deployments
@@ -66,6 +67,7 @@ class Engine(Answers, Promised, Changed, Naming):
         self.placement = Placement(parts.store)
         self.book, self._deployments = ChangeBook(parts.store, parts.mask), Deployments()
         self._sampling = Sampling()
+        self.trace_lines = TraceLines(parts.intakes, parts.store, self.drawn_as)
         self.registered = Registered(parts.registry, parts.house)
         self._drawing = Drawing(rules, parts.house, self.presence, self.placement, self.registered)
         self._threshold_us = int(rules.objective.latency_ms * 1000)

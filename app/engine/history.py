@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from topology.graph import known, whole
 from topology.histogram import Ladder
-from topology.model import InstanceKey, OperationKey, SeriesKey
+from topology.members import ERROR_LEVELS
+from topology.model import InstanceKey, LogKey, OperationKey, SeriesKey
 from topology.ring import Totals
 from topology.rollup import CALLS, COUNTS, ERRORS, ORIGINATED, PROTECTED, SELF_TOTAL, TOTAL, RollupBatch
 
@@ -100,6 +101,27 @@ def operations(rows: Iterable[int], keys: Sequence[SeriesKey], totals: Totals, l
     return sorted(({"operation": group[0], **_figures(counts, buckets, ladder, window_s)}
                    for group, (counts, buckets) in _grouped(rows, keys, totals, name).items()),
                   key=lambda row: (-row["calls"], row["operation"]))
+
+
+def with_lines(listed: Sequence[dict[str, Any]], rows: Iterable[int], keys: Sequence[SeriesKey], totals: Totals,
+               ladder: Ladder, window_s: int) -> dict[str, Any]:
+    """`operations` as listed, with `error_lines` (None where that is not known), and those of which only lines tell;
+    and `log`: `lines`, `error_lines` and how many of these are `of_operations`, None where nothing was logged. `rows`
+    are the node's series of log lines."""
+    lines, of = 0.0, dict[str, int | float]()
+    for row in rows:
+        key, n = keys[row], float(totals.counts[row, CALLS])
+        lines += n
+        if isinstance(key, LogKey) and key.level in ERROR_LEVELS:
+            of[key.operation] = whole(of.get(key.operation, 0) + n)
+    errors, rest = sum(of.values()), of.pop("", 0)
+    quiet = _figures(np.zeros(len(COUNTS)), np.zeros(ladder.buckets), ladder, window_s)
+    names = {row["operation"] for row in listed}
+    more = [{"operation": name, **quiet} for name in sorted(of.keys() - names)]
+    none = None if rest or not lines else 0
+    log = {"lines": whole(lines), "error_lines": errors, "of_operations": errors - rest} if lines else None
+    return {"operations": [{**row, "error_lines": of.get(row["operation"], none)} for row in (*listed, *more)],
+            "log": log}
 
 
 def instances(rows: Iterable[int], keys: Sequence[SeriesKey], totals: Totals, ladder: Ladder,

@@ -8,6 +8,7 @@ from typing import Any
 from app.engine.moments import rfc3339
 from app.engine.naming import Naming
 from app.engine.parts import Parts
+from app.engine.trace_lines import TraceLines
 from app.examples import rows_of
 from app.line_search import LineSearch
 from collectors.contract import FoundLine, LineQuery
@@ -21,6 +22,7 @@ class LogAnswers(Naming):
     """The part of the engine that answers about log lines; what it reads from is the engine's."""
 
     parts: Parts
+    trace_lines: TraceLines
 
     def note_lines(self, source: str, lines: Sequence[FoundLine]) -> None:
         """Takes in the newest error lines that a pull of a source brought (`Pulled.lines`)."""
@@ -66,10 +68,12 @@ class LogAnswers(Naming):
     def told_lines(self, lines: Sequence[FoundLine]) -> list[dict[str, Any]]:
         """Lines as `logs` has them."""
         operations = self._operations([line.trace_id for line in lines if line.span_id])
+        done = self.trace_lines.operations({(line.service, line.trace_id) for line in lines if line.trace_id})
         return [{
             "time": rfc3339(line.time_s), **self._named(line.service), "level": line.level, "body": line.body,
             "trace_id": line.trace_id or None, "span_id": line.span_id or None, "instance": line.instance or None,
-            "operation": operations.get((line.trace_id, line.span_id)), "stack": line.attributes.get("stack"),
+            "operation": operations.get((line.trace_id, line.span_id)) or done.get((line.service, line.trace_id)),
+            "stack": line.attributes.get("stack"),
             "pattern": self.parts.logs.patterns.of(line.service, line.body) or None,
         } for line in lines]  # fmt: skip
 

@@ -72,7 +72,8 @@ def build(collector: Collector, name: str, context: Context) -> Puller:
 def sources(settings: Settings, to: Receivers, identify: Identify) -> list[Source]:
     """Every source that is asked, not yet started."""
     parts = to.engine.parts
-    context = Context(settings.environment, parts.ladder, parts.mask, parts.clock, identify)
+    context = Context(settings.environment, parts.ladder, parts.mask, parts.clock, identify,
+                      to.engine.trace_lines.operations)
 
     def stored(name: str) -> Callable[[], bytes | None]:
         return lambda: parts.store.checkpoints().get(CHECKPOINT + name)
