@@ -61,7 +61,8 @@ class Views(Protocol):
 
     def log_patterns(self, service: str | None, from_s: float, to_s: float, limit: int = 100) -> list[Json]:
         """The patterns of error lines with lines in [from_s, to_s), new ones first, then by lines: `id`, `service`,
-        `service_title` by language, `template`, `level`, `count`, `first_seen`, `last_seen`, `is_new`."""
+        `service_title` by language, `template`, `level`, `count`, `first_seen`, `last_seen`, `is_new`; `lines_read`, of
+        how many lines of its service the counts are, and `lines_counted`, how many error lines that had."""
         ...
 
     def line_search(self, query: Mapping[str, Any]) -> LineSearch:
@@ -98,7 +99,8 @@ class Views(Protocol):
     def slo(self, name: str) -> Json | None:
         """One SLO as `slos` says it, and `document` (the OpenSLO document in effect, as plain values), `file`,
         `description`, `rules` (`severity`, `long`, `short`, `factor`, `budget_share`, `reachable`), `conditions` and
-        `alert_history` (`severity`, `long`, `short`, `since`, `until`, `peak_burn`). None when there is none."""
+        `alert_history`, the open ones first and then the newest (`severity`, `long`, `short`, `since`, `until`,
+        `peak_burn`, `state`, and `name`, that of a condition). None when there is none."""
         ...
 
     def slo_history(self, name: str, from_s: float, to_s: float, step_s: int) -> Json | None:
@@ -119,10 +121,9 @@ class Views(Protocol):
         SLO; ValueError for a target that is not between 0 and 1 or a threshold where nothing is timed."""
         ...
 
-    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None,
-               limit: int = 200) -> list[Json]:
+    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None) -> list[Json]:
         """Burn alerts, newest first: `slo`, `service`, `severity`, `long`, `short`, `since`, `until` (None while it
-        fires), `peak_burn`, `state`. Times are epoch seconds."""
+        fires), `peak_burn`, `state` (firing, suppressed, ended). Times are epoch seconds."""
         ...
 
     def slo_faults(self) -> list[Json]:

@@ -235,12 +235,11 @@ class Shelf:
         found = self.objectives.get(name)
         return found and slo_entries.what_if(found, target, threshold_ms)
 
-    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None,
-               limit: int = 200) -> list[Json]:  # fmt: skip
-        self.asked.append(("alerts", open_only, from_s, to_s, limit))
+    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None) -> list[Json]:
+        self.asked.append(("alerts", open_only, from_s, to_s))
         found = [{"slo": name, "service": one["service"], **alert, "until": None, "peak_burn": 41.5,
                   "state": one["state"]} for name, one in self.objectives.items() for alert in one["alerts"]]
-        return found[:limit]
+        return found
 
     def slo_faults(self) -> list[Json]:
         return self.faults

@@ -82,7 +82,7 @@ def test_warning_is_printed_and_does_not_fail(tmp_path):
     assert code == 0
     assert lines[0] == (
         "orders.yaml:27: spec.objectives[0].target: warning: unreachable: expected a target at which the page rule "
-        "1h/5m can fire: it needs a burn over 14.4, found 0.9, at which even a total outage burns only 10"
+        "1h/5m can fire: it needs a burn of 14.4, found 0.9, at which even a total outage burns only 10"
     )
     assert lines[-1] == "configuration is valid"
 

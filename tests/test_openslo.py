@@ -20,8 +20,9 @@ from tests.openslo_documents import (
     plain,
     reading,
 )
-from topology.slo.objectives import Method, Operator, Period, Threshold
+from topology.slo.objectives import BurnRule, Method, Operator, Period, Severity, Threshold
 from topology.slo.openslo.documents import House
+from topology.slo.openslo.doubts import unreachable
 
 
 @pytest.mark.parametrize("text", [RATIO, THRESHOLD])
@@ -266,9 +267,16 @@ def test_unreachable_threshold_is_a_warning_that_names_rule_and_largest_burn():
     found = reading(changed(plain(RATIO), "spec.objectives.0.target", Decimal("0.9")))
     [note] = [note for note in found.findings if note.warning]
     assert (note.rule, note.path) == ("unreachable", ("spec", "objectives", 0, "target"))
-    assert note.expected == "a target at which the page rule 1h/5m can fire: it needs a burn over 14.4"
+    assert note.expected == "a target at which the page rule 1h/5m can fire: it needs a burn of 14.4"
     assert note.found == "0.9, at which even a total outage burns only 10"
     assert noted(reading(changed(plain(RATIO), "spec.objectives.0.target", Decimal("0.9306"))), warning=True) == []
+
+
+def test_burn_that_only_a_total_outage_reaches_is_in_reach():
+    """At 90 % a total outage burns exactly ten times, at which a rule at 10 fires: only beyond that none ever does."""
+    for factor, never in (("10", False), ("10.001", True)):
+        rule = BurnRule(Severity.PAGE, 3600, 300, Decimal(factor), Decimal("0.02"))
+        assert (unreachable(rule, Decimal("0.9")) is not None) == never
 
 
 @pytest.mark.parametrize(("written", "rules"), [("10Y", ["kept"]), ("11Y", ["period"]), ("400000Y", ["period"])])

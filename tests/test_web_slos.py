@@ -151,14 +151,17 @@ def test_spenders_and_what_if(client):
 
 
 def test_alerts_are_asked_for_as_said(client, shelf):
-    """Open ones by default; with a time the engine is asked for that time; service and severity narrow."""
+    """Open ones by default; with a time the engine is asked for that time; service and severity narrow, and
+    only then `limit` cuts."""
     assert [(one["slo"], one["since"]) for one in client.get("/api/v1/alerts").json()] == [
         ("ledger-availability", "2026-01-01T07:36:00.000Z"), ("orders-latency", "2026-01-01T07:36:00.000Z"),
     ]  # fmt: skip
-    assert shelf.asked[-1] == ("alerts", True, None, None, 200)
+    assert shelf.asked[-1] == ("alerts", True, None, None)
     client.get("/api/v1/alerts?open=false&from=now-1d&to=now&limit=5")
-    assert shelf.asked[-1] == ("alerts", False, AT_S - 86_400, AT_S, 5)
-    assert [one["slo"] for one in client.get("/api/v1/alerts?severity=ticket").json()] == ["orders-latency"]
+    assert shelf.asked[-1] == ("alerts", False, AT_S - 86_400, AT_S)
+    for narrowed in ("severity=ticket", "severity=ticket&limit=1"):
+        assert [one["slo"] for one in client.get(f"/api/v1/alerts?{narrowed}").json()] == ["orders-latency"]
+    assert len(client.get("/api/v1/alerts?limit=1").json()) == 1
     assert client.get("/api/v1/alerts?service=prod/bank/web").json() == []
 
 

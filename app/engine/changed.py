@@ -80,7 +80,7 @@ class Changed(ABC):
         """How often services were deployed and how often that failed; see `app.views.Views`."""
         within_s = self.rules.failed_within_s
         query = ChangeQuery(from_s - ONCE_S, to_s, kinds=[ChangeKind.DEPLOYMENT], limit=MOST_COUNTED)
-        alarms = [Alarm(one["service"], one["since"]) for one in self.alerts(False, from_s, None, MOST_COUNTED)
+        alarms = [Alarm(one["service"], one["since"]) for one in self.alerts(False, from_s)[:MOST_COUNTED]
                   if one["severity"] == "page" and one["service"]]
         found = deliveries(self.book.find(query), alarms, within_s, (from_s, to_s))
         days = (to_s - from_s) / DAY_S
@@ -91,8 +91,8 @@ class Changed(ABC):
                 "services": rows}
 
     @abstractmethod
-    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None,
-               limit: int = 200) -> list[dict[str, Any]]:
+    def alerts(self, open_only: bool = True, from_s: float | None = None,
+               to_s: float | None = None) -> list[dict[str, Any]]:
         """Burn alerts, newest first."""
 
     def told_of(self, change: Change) -> dict[str, Any]:

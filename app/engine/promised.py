@@ -147,21 +147,20 @@ class Promised(ABC):
             found = self._counted_anew(changed)
         limit_us = threshold_us(changed)
         exact = limit_us is None or self.parts.objectives.exact(limit_us)
-        notes = [NOTES["hours"], *[NOTES["stored"]] * (not same), *[NOTES["bounds"]] * (not exact)]
+        notes = ["hours", *["stored"] * (not same), *["bounds"] * (not exact)]
         return {"target": f"{changed.target:f}", "threshold_ms": limit_us / 1000 if limit_us else None, **found,
-                "exact": exact, "note": "; ".join(notes)}
+                "exact": exact, "note": "; ".join(NOTES[note] for note in notes), "notes": notes}
 
     def _counted_anew(self, changed: Slo) -> Json:
         """With another threshold: from the stored histograms of what the objective is about."""
         ledger = self.parts.objectives.what_if(replace(changed, name="what-if"), self._new_members, self.parts.clock())
         return past.would_have(ledger, ledger.plan)
 
-    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None,
-               limit: int = 200) -> list[Json]:
+    def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None) -> list[Json]:
         """Burn alerts, newest first."""
         with self.lock:
             told = self.told()
-        return alerts(told, open_only, from_s, to_s, limit)
+        return alerts(told, open_only, from_s, to_s)
 
     def slo_faults(self) -> list[Json]:
         """What is wrong in the documents."""

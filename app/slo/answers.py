@@ -143,7 +143,8 @@ _BEYOND = {"en": "Not evaluated: there are more objectives than slo.max_slos.",
 
 def details(slo: Slo, told: Told) -> Json:
     """What is said of one objective beside its entry."""
-    history = told.alerts.history.get(slo.name, ())
+    course = [*told.alerts.history.get(slo.name, ()), *_open_of(told, slo.name)]
+    course.sort(key=lambda alert: (alert.until_s is not None, -alert.since_s))
     return {
         "document": dict(slo.document), "file": slo.file, "description": _spoken(slo.description, slo.description_zh),
         "rules": [{"severity": str(rule.severity), "long": window_name(rule.long_s), "short": window_name(rule.short_s),
@@ -152,8 +153,7 @@ def details(slo: Slo, told: Told) -> Json:
         "conditions": [{"name": one.name, "severity": one.severity, "operator": str(one.operator),
                         "threshold": float(one.threshold), "lookback": window_name(one.lookback_s),
                         "alert_after": window_name(one.alert_after_s)} for one in slo.conditions],
-        "alert_history": [{**_brief(alert), "until": alert.until_s, "peak_burn": _peak(alert)}
-                          for alert in (*history, *_open_of(told, slo.name))],
+        "alert_history": [{**_course(alert), "name": alert.key.name} for alert in course],
     }
 
 
@@ -161,11 +161,7 @@ def _open_of(told: Told, name: str) -> list[Alert]:
     return [alert for alert in open_alerts(told.alerts) if alert.key.slo == name]
 
 
-def _peak(alert: Alert) -> float | None:
-    return known(alert.peak_burn, 3)
-
-
-def alerts(told: Told, open_only: bool, from_s: float | None, to_s: float | None, limit: int) -> list[Json]:
+def alerts(told: Told, open_only: bool, from_s: float | None, to_s: float | None) -> list[Json]:
     """Alerts, newest first: those that are open, or all whose time meets [from_s, to_s)."""
     found = open_alerts(told.alerts)
     if not open_only:
@@ -173,15 +169,19 @@ def alerts(told: Told, open_only: bool, from_s: float | None, to_s: float | None
     chosen = [alert for alert in found if (to_s is None or alert.since_s < to_s)
               and (from_s is None or alert.until_s is None or alert.until_s >= from_s)]
     chosen.sort(key=lambda alert: -alert.since_s)
-    return [_alert(told, alert) for alert in chosen[:limit]]
+    return [_alert(told, alert) for alert in chosen]
 
 
 def _alert(told: Told, alert: Alert) -> Json:
     row = told.row.get(alert.key.slo)
     service = None if row is None else _service_of(told.found.plan.concretes[row])
+    return {"slo": alert.key.slo, "service": service, **_course(alert)}
+
+
+def _course(alert: Alert) -> Json:
+    """An alert with its end, what burnt most, and whether it fires."""
     state = "ended" if alert.until_s is not None else "suppressed" if alert.suppressed else "firing"
-    return {"slo": alert.key.slo, "service": service, **_brief(alert), "until": alert.until_s,
-            "peak_burn": _peak(alert), "state": state}
+    return {**_brief(alert), "until": alert.until_s, "peak_burn": known(alert.peak_burn, 3), "state": state}
 
 
 def faults(objectives: Objectives) -> list[Json]:

@@ -70,9 +70,9 @@ def _add_lists(api: APIRouter, views: Views, meta: Meta) -> None:
     async def alerts(asked: Annotated[AlertsParameters, Query()]) -> Answer:
         now_s = meta.clock()
         from_s, to_s = (moment.at(now_s) if moment else None for moment in (asked.from_, asked.to))
-        found = await asyncio.to_thread(views.alerts, asked.open, from_s, to_s, asked.limit)
+        found = await asyncio.to_thread(views.alerts, asked.open, from_s, to_s)
         wanted = {"slo": asked.slo, "service": asked.service, "severity": asked.severity}
-        return Answer(told([one for one in found if _equal(one, wanted)]))
+        return Answer(told([one for one in found if _equal(one, wanted)][: asked.limit]))
 
 
 def _add_history(api: APIRouter, views: Views, meta: Meta) -> None:

@@ -48,7 +48,7 @@ export function chosen({ byName, groups }, { find, kind }) {
   return [...byName.values()].filter((row) => (!kind || row.default === (kind === "default")) && match(asFound(row, groups)));
 }
 
-const urgency = (row) => ORDER.indexOf(row.state) * 1e4 - Math.max(-1e3, Math.min(1e3, (row.budget_left ?? 1) * 100));
+const urgency = (row) => ORDER.indexOf(row.state) * 1e6 - Math.max(-4e5, Math.min(4e5, (row.budget_left ?? 1) * 100));
 /** What a column is sorted by. */
 export const SORTS = {
   state: urgency, name: (row) => row.said, domain: (row) => row.domain, target: (row) => Number(row.target), strip: (row) => lost(row.strip), budget: (row) => row.budget_left, spent: (row) => row.exhausted_in_s, coverage: (row) => row.coverage,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from topology.slo.burn import reachable
 from topology.slo.objectives import BurnRule, Period, Slo, Threshold
 from topology.slo.openslo.place import Place
 from topology.slo.openslo.target import Target
@@ -71,11 +72,11 @@ def _reach(place: Place, rule: BurnRule, target: Decimal) -> None:
 def unreachable(rule: BurnRule, target: Decimal) -> tuple[str, str] | None:
     """What was expected and found when no outage burns more than the rule asks for; None when one does. The largest
     burn is 1 / (1 - target): every event is bad (SRE workbook, chapter 5)."""
-    if rule.factor * (1 - target) < 1:
+    if reachable(rule.factor, target):
         return None
     name = f"{rule.severity} rule {span(rule.long_s)}/{span(rule.short_s)}"
     return (
-        f"a target at which the {name} can fire: it needs a burn over {short(rule.factor)}",
+        f"a target at which the {name} can fire: it needs a burn of {short(rule.factor)}",
         f"{target}, at which even a total outage burns only {short(1 / (1 - target))}",
     )
 
