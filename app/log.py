@@ -13,8 +13,10 @@ import structlog
 _SECRET_KEY = re.compile(r"authori[sz]ation|cookie|passw|secret|token|api[_-]?key", re.IGNORECASE)
 _SECRET_TEXT = re.compile(r"(?i)(\b(?:bearer|basic)\s+)[^\s\"',;]+|(://)[^/\s:@]+:[^/\s@]+(?=@)")
 Event = MutableMapping[str, Any]
-TALKATIVE = ("httpx", "httpcore", "elastic_transport", "elasticsearch")
-"""Libraries that note every request they make; only their warnings are worth a line."""
+LEAST = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "elasticsearch": logging.WARNING,
+         "elastic_transport": logging.ERROR}
+"""Of libraries that note every request they make only warnings are worth a line; and not those of the last one, which
+come with a trace every time a cluster cannot be reached: our own line says that."""
 
 
 def configure(level: str = "info", form: str = "console", stream: TextIO | None = None) -> None:
@@ -47,8 +49,8 @@ def configure(level: str = "info", form: str = "console", stream: TextIO | None 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    for name, least in LEAST.items():
+        logging.getLogger(name).setLevel(max(root.level, least))
 
 
 def redacted(_logger: Any, _method: str, event: Event) -> Event:

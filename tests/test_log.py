@@ -39,6 +39,14 @@ def test_libraries_speak_in_the_same_shape(lines):
     assert (event["event"], event["level"], event["logger"]) == ("took 3 s", "warning", "library")
 
 
+def test_a_cluster_that_cannot_be_reached_fills_no_log(lines):
+    """What the client of Elasticsearch says at every try is not repeated; other libraries' warnings are lines."""
+    logging.getLogger("elastic_transport.node_pool").warning("Node has failed for 3 times in a row")
+    logging.getLogger("httpx").info("GET /")
+    logging.getLogger("elasticsearch").warning("deprecated")
+    assert [event["event"] for event in lines()] == ["deprecated"]
+
+
 @pytest.mark.parametrize(
     "say",
     [
