@@ -7,13 +7,14 @@ import { marked } from "./search.mjs";
 const MARKS = { error: "error", fatal: "error", warn: "warn" };
 export const levelWord = (level) => t("level." + level);
 const levelOf = (level) => el("b", { class: `level ${MARKS[level] ?? ""}` }, levelWord(level));
+const today = (at) => at.toDateString() === new Date().toDateString();
 const safe = (link) => /^https?:\/\//.test(link ?? "");
 
 /** A line that opens, number `id` of the page: its time, level, service and words; below it what else is known, and where it leads. */
 export function lineRow(line, id, { text, base, search, state }) {
   const at = new Date(line.time), words = marked(line.body || t("logs.empty_body"), text).map((part, i) => (i % 2 ? el("mark", {}, part) : part));
   return el("details", { class: "log-line", "data-id": id },
-    el("summary", { tabindex: -1 }, el("time", { datetime: line.time, title: dayAndClock(at) }, clock(at)), levelOf(line.level), el("span", { class: "whose", title: line.service }, nameOf(line)), el("code", {}, words)),
+    el("summary", { tabindex: -1 }, el("time", { datetime: line.time, title: dayAndClock(at) }, today(at) ? clock(at) : dayAndClock(at).slice(5)), levelOf(line.level), el("span", { class: "whose", title: line.service }, nameOf(line)), el("code", {}, words)),
     el("div", { class: "log-more" }, facts(line), line.stack ? el("pre", { tabindex: 0 }, line.stack) : null, ways(line, { base, search, state })));
 }
 function facts(line) {

@@ -42,6 +42,7 @@ class LogsPage extends SearchPage {
     Object.assign(this, { lines: [], reached: "", asked: [], how: "" });
     this.span = spanOf(this.state, Date.now());
     this.list.replaceChildren();
+    this.list.classList.toggle("days", rangeS(this.state.range) >= 86400 || Boolean(this.state.to));
     this.showAsked();
     this.askPatterns();
     this.search();
@@ -102,7 +103,8 @@ class LogsPage extends SearchPage {
     this.sources.replaceChildren(...sourceList(this.asked.map((one) => ({ name: one.source, how: one.state === "answered" ? "found" : one.state, found: one.lines, reason: one.reason, beganMs: this.beganMs })), Date.now()));
     const more = ["more", "cancelled", "failed", "busy"].includes(how), going = how === "more" ? "logs.more" : "logs.again";
     const nothing = !lines.length && how === "done" ? el("div", { class: "slo-first" }, el("p", {}, t("logs.none")), el("p", { class: "quiet" }, t("logs.none.text"))) : null;
-    this.end.replaceChildren(...[nothing, more && el("button", { type: "button", class: "tool line", onclick: () => this.search() }, t(going))].filter(Boolean));
+    const alone = !searching && !this.asked.length ? el("div", { class: "slo-first" }, el("p", {}, t("logs.no_sources")), el("p", { class: "quiet" }, t("logs.no_sources.text"))) : null;
+    this.end.replaceChildren(...[nothing, alone, more && el("button", { type: "button", class: "tool line", onclick: () => this.search() }, t(going))].filter(Boolean));
     this.rove();
   }
 
