@@ -75,6 +75,8 @@ def test_a_login_that_may_only_read_is_enough(cluster):
     asked = connect(Connection(hosts=(cluster.url,)), lambda: 0.0)
     assert len(asked.search("numbers", {"size": 3})["hits"]["hits"]) == 3
     assert (asked.flavour, asked.version) == ("elasticsearch", (0, 0))
+    searched = [path for method, path, _ in cluster.asked if method == "POST"]
+    assert all(path.startswith("/numbers/_search?") for path in searched), "it may search no more than that"
 
 
 def test_name_and_password_or_an_api_key_are_sent_and_never_shown(cluster):

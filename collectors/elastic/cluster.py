@@ -61,20 +61,22 @@ class Cluster:
         """Its major and minor version, (0, 0) where the login may not see it; asked for once."""
         return self.product().version
 
-    def product(self) -> Product:
-        """What answers there, from `GET /`; where that is not allowed, from what a harmless search says of itself."""
+    def product(self, index: str = "") -> Product:
+        """What answers there, from `GET /`; where that is not allowed, from what a harmless search says of itself, of
+        `index` where the login may search no more than that."""
         if self._product is None:
             told = self._counted(self._plain, "GET", "/")
             if told.status >= 300 and told.status not in _CLOSED:
                 raise refusal(told.status, told.body)
-            found = self._shown() if told.status in _CLOSED else _told(told)
+            found = self._shown(index) if told.status in _CLOSED else _told(told)
             self._transport = self._way(found)
             self._product = found
         return self._product
 
-    def _shown(self) -> Product:
+    def _shown(self, index: str) -> Product:
         """401 and 403 come without the name of the product, so they decide nothing."""
-        shown = self._counted(self._plain, "POST", "/_search", {"size": 0, "track_total_hits": False})
+        target = f"/{_path(index)}/_search?{_LENIENT}" if index else "/_search"
+        shown = self._counted(self._plain, "POST", target, {"size": 0, "track_total_hits": False})
         if shown.status != 200:
             raise refusal(shown.status, shown.body)
         return Product("elasticsearch" if shown.genuine else "opensearch", (0, 0))
@@ -89,6 +91,7 @@ class Cluster:
         indices itself. Indices that are missing are left out. A reply may be only a part: see refusals.shortfall.
         `decode` may leave the hits as they are, of everything else it makes plain Python."""
         target = "/_search" if "pit" in body else f"/{_path(index)}/_search?{_LENIENT}"
+        self.product(index)
         reply = self._ask("POST", target, body, decode)
         if is_silent(reply):
             raise SourceUnavailable("no shard of the index is available (its health is red)")
@@ -97,7 +100,7 @@ class Cluster:
     def open_point(self, index: str, keep_alive_s: float) -> str:
         """The id of a point in time: pages read by it are of one state. NoSuchIndex when nothing matches."""
         keep = f"keep_alive={max(1, int(keep_alive_s))}s"
-        if self.flavour == "opensearch":
+        if self.product(index).flavour == "opensearch":
             found = self._ask("POST", f"/{_path(index)}/_search/point_in_time?{keep}&{_LENIENT}")
             return str(found["pit_id"])
         return str(self._ask("POST", f"/{_path(index)}/_pit?{keep}&ignore_unavailable=true")["id"])
@@ -119,6 +122,7 @@ class Cluster:
     def field_caps(self, index: str, fields: Sequence[str]) -> dict[str, Any]:
         """The types of `fields` (names and patterns) in the indices, as the field capabilities API tells them."""
         names = quote(",".join(fields), safe=",*")
+        self.product(index)
         return self._ask("GET", f"/{_path(index)}/_field_caps?fields={names}&{_LENIENT}")
 
     def left(self) -> int:
