@@ -42,8 +42,8 @@ run: .venv/.compiled
 	@$(BIN)/synoptic demo --serve
 
 test: .venv/.compiled
-	@echo "test: the whole suite"
-	@$(BIN)/python -m pytest
+	@echo "test: the whole suite, on every core"
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 check: .venv/.installed
 	@echo "check: style, types, layers, sizes"
