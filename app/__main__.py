@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -54,7 +55,10 @@ FLAGS = {
 def entry() -> NoReturn:
     """The console command `synoptic`."""
     poll_directly(os.environ)
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # else taking the interpreter down prints hundreds of lines about what a library never frees
 
 
 def main(

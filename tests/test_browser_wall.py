@@ -45,13 +45,15 @@ def wall(visitor: Visitor, width: int = 1920, height: int = 1080, path: str = "/
 
 
 def test_the_wall_says_state_clock_and_age_in_words(shop: Shop, visitor: Visitor) -> None:
-    """The overall state in words, the clock, the age of the data, and the worst problems with their sentences."""
+    """The overall state in words and since when, the clock, the age of the data, the worst problems in short figures."""
     page = wall(visitor)
     expect(page.locator("h1")).to_contain_text(re.compile(r"^\d burning: "))
     expect(page.locator(".clock b")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
     expect(page.locator(".clock small")).to_have_text(re.compile(r"^data \d\.\d s old · prod$"))
     expect(page.locator("footer")).to_contain_text("mailer · burning")
-    expect(page.locator("footer")).to_contain_text("of calls failed in the last hour")
+    expect(page.locator("footer")).to_contain_text(re.compile(r"\d % failed · \d+ % of the budget left"))
+    expect(page.locator("h1")).to_contain_text(re.compile(r" · since \d\d:\d\d$"))
+    expect(page.locator("h1 + p")).to_contain_text("of calls failed in the last hour")
     assert {n["name"] for n in picture(page)["nodes"]} >= {"web", "orders", "stock", "stock-db", "mailer", "user"}
 
 

@@ -1,12 +1,12 @@
 """Where trouble starts and who feels it, from the health of nodes and paths.
 
-A first, plain answer: trouble starts at a burning node that calls nothing unhealthy; whoever reaches it over
-unhealthy paths feels it; and the way from the users is the busiest one.
+A first, plain answer: trouble starts at a burning node that calls nothing unhealthy, unless its failures began at
+another that burns; whoever reaches it over unhealthy paths feels it; and the way from the users is the busiest one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from topology.model import Kind, Service
 from topology.slo.explaining import Origin
 
 BAD = ("at_risk", "burning", "exhausted")
+MOST = 0.5
+"""A node whose failures began elsewhere for more than this part is no origin."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,14 @@ class Impact:
     paths: frozenset[tuple[str, str]]
 
 
-def impact(graph: nx.DiGraph) -> Impact:
-    """The impact in a graph whose nodes and edges have `health`."""
-    origins = [n for n, data in graph.nodes(data=True) if data["health"] == "burning" and not _calls_trouble(graph, n)]
-    feels: dict[str, str] = {}
+def impact(graph: nx.DiGraph, failures: Callable[[], Failures]) -> Impact:
+    """The impact in a graph whose nodes have `health` and `slo_kind` and whose edges have `health`.
+
+    `failures` tells where failures began, in the hour that the sentences are about; asked for only where one burns.
+    """
+    burning = [n for n, data in graph.nodes(data=True) if data["health"] == "burning" and not _calls_trouble(graph, n)]
+    feels = _blaming(graph, burning, failures)
+    origins = [n for n in burning if n not in feels]
     paths: set[tuple[str, str]] = set()
     for origin in sorted(origins):
         reached = _upstream(graph, origin, paths)
@@ -39,6 +45,14 @@ def impact(graph: nx.DiGraph) -> Impact:
         for top in reached | {origin}:
             _to_users(graph, top, paths)
     return Impact(frozenset(origins), {n: o for n, o in feels.items() if n not in origins}, frozenset(paths))
+
+
+def _blaming(graph: nx.DiGraph, nodes: Sequence[str], failures: Callable[[], Failures]) -> dict[str, str]:
+    """Those of the nodes that burn for failures most of which began at another that burns, and at which."""
+    failing = [n for n in nodes if graph.nodes[n]["slo_kind"] == "availability"]
+    dearest = [(n, at, part) for n in failing for at, part in failures().origins(n, 1)]
+    return {n: at for n, at, part in dearest
+            if at != n and part > MOST and at in graph and graph.nodes[at]["health"] == "burning"}
 
 
 def _calls_trouble(graph: nx.DiGraph, node: str) -> bool:

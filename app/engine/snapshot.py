@@ -95,7 +95,7 @@ class Drawing:
                  quality: Mapping[str, int], flags: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON of `GET /api/v1/graph` with the extras that the pages need. `flags` are changes by node id."""
         self.judge(graph, members, judging, moment)
-        felt = impact(graph)
+        felt = impact(graph, judging.failures)
         groups, layers = self._groups(graph), self._house.entries.layers
         configured = {g.id for g in self._house.entries.groups}
         fixed = [Group(g["id"], g["lead"]) for g in groups if g["lead"] or g["id"] in configured]

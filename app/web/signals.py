@@ -126,11 +126,20 @@ def _now(key: str, item: Json, newest: Value) -> Value:
     return value
 
 
+GUILTY = {"availability": "errors", "latency": "p95"}
+
+
 def _guilty(item: Json) -> str:
-    """Which signal the health is about: failures if they are more than a few, else the latency."""
+    """Which signal the health is about, as on the map; none when nothing of it is to be seen in this window.
+
+    Where no objective says, it is failures if they are more than a few, else a latency beyond the objective.
+    """
     if item["health"] in ("ok", "no_data"):
         return ""
-    return "errors" if (item.get("error_ratio") or 0) > 0.01 else "p95"
+    failed, limit_ms = item.get("error_ratio") or 0, (item.get("objective") or {}).get("p95_ms", 0)
+    kind, slow = item.get("slo_kind"), (item.get("p95_ms") or 0) > limit_ms
+    found = GUILTY.get(kind, "") if kind else "errors" if failed > 0.01 else "p95" if slow else ""
+    return "" if found == "errors" and not failed else found
 
 
 def _per_second(columns: Json, step_s: int) -> list[Value]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dash import html
 from dash.development.base_component import Component
 
+from app.slo.definitions import CONFIGURATION
 from app.views import Json
 from app.web import likeness, registered, sections
 from app.web.options import WebOptions
@@ -77,7 +78,9 @@ def _summary(sources: list[Json], w: Wording) -> str:
 
 def _source(source: Json, w: Wording) -> html.Article:
     state = HEALTH.get(source["state"], "no_data")
-    word = w("sources.state." + source["state"])
+    read = source["kind"] == CONFIGURATION and source["state"] == "ok"  # nothing arrives: files are read
+    about = "read" if read else source["state"]
+    word = w("sources.state." + about)
     head = html.Header([sections.sign(state, word, large=True),
                         html.Div([html.H2(source["name"]), html.P(f"{word} · {source['kind']}", className="quiet")])])
     facts: list[tuple[str, str]] = [
@@ -89,8 +92,9 @@ def _source(source: Json, w: Wording) -> html.Article:
     return html.Article(
         [
             head,
-            html.P(w(f"sources.about.{source['state']}"), className="quiet"),
-            html.Dl([html.Div([html.Dt(key), html.Dd(value)]) for key, value in facts], className="facts-list"),
+            html.P(w(f"sources.about.{about}"), className="quiet"),
+            None if read else html.Dl([html.Div([html.Dt(key), html.Dd(value)]) for key, value in facts],
+                                      className="facts-list"),
             html.P([html.B(w("sources.last_error")), " ", html.Code(str(error))], className="why state-" + state)
             if error else None,
             html.Ul([_chip(name, value, w) for name, value in source.get("counters", {}).items()], className="chips"),

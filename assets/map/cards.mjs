@@ -6,6 +6,8 @@ import { duration, millis, nameOf, percent, rate, t } from "./words.mjs";
 import { disagrees, zoneCounts, zoneWords } from "./zones.mjs";
 
 export const LONGEST_NAME = 24, SMALLEST_NAME = 11;
+/** From this zoom on every card counts its instances by zone. */
+const COUNTED_FROM = 1.1;
 /** How far a card's marks may reach over its box, in world units. */
 export const CARD_REACH = 14;
 
@@ -21,7 +23,7 @@ export function drawCard(v, n) {
     if (n.origin && !n.members) drawOrigin(v, look);
     if (n.feels && !n.origin) mark(v, "feels", b.w - (n.change ? 26 : 8), c.burning);
     if (n.change) mark(v, "flag", b.w - 8, c.text);
-    if (look.near) drawZones(v, n, b.w - (n.feels || n.change ? 30 : 8));
+    if (look.near) drawZones(v, n, b, b.w - (n.feels || n.change ? 30 : 8));
     pen.alpha = 1;
   });
 }
@@ -108,10 +110,11 @@ function drawFigures(v, n, { left, right, base, size, hot, wall }) {
     return figure(v, t("map.log_errors", percent(n.log_errors / n.log_lines)), right, base, { size, tone, state: hot && n.slo_kind === "logs" && n.health });
   }
   const guilty = guiltyFigure(n);
+  if (wall && n.slo_kind === "traffic") return say(rate(n.calls_per_s), c.text);
   if (wall) return say(guilty === "errors" || n.p95_ms == null ? `${percent(n.error_ratio)} ${t("map.failed")}` : `p95 ${about(n)}`, c.text);
   say(rate(n.calls_per_s));
   if (n.kind === "user") return;
-  figure(v, percent(n.error_ratio), left + (right - left) * 0.64, base, { size, tone, state: hot && guilty === "errors" && n.health });
+  figure(v, percent(n.error_ratio), left + (right - left) * 0.64, base, { size, tone, state: hot && guilty === "errors" && n.error_ratio > 0 && n.health });
   figure(v, about(n), right, base, { size, tone, state: hot && guilty === "p95" && n.p95_ms != null && n.health, strong: Boolean(n.feels) });
 }
 
@@ -138,10 +141,11 @@ function mark(v, name, right, colour) {
   pen.icon(name, right - s + 2.5, -s * 0.55 + 2.5, s - 5, colour, 1.9);
 }
 
-/** Where the instances are, on the upper edge; outlined where the registry and the calls disagree. */
-function drawZones(v, n, right) {
-  const words = zoneWords(n, v.scene.zones), only = v.scene.zones.length > 1 && zoneCounts(n).length === 1 && !disagrees(n);
-  if (words) chip(v, only ? t("map.only_zone", words) : words, right, 0, "right", disagrees(n) ? v.c.at_risk : v.c.quiet);
+/** Where the instances are: exceptions on the upper edge, outlined where registry and calls disagree; counts, from near, on the lower one. */
+function drawZones(v, n, b, right) {
+  const words = zoneWords(n, v.scene.zones), quarrel = disagrees(n), only = v.scene.zones.length > 1 && zoneCounts(n).length === 1 && !quarrel;
+  if (words && (only || quarrel)) chip(v, only ? t("map.only_zone", words) : words, right, 0, "right", quarrel ? v.c.at_risk : v.c.quiet);
+  else if (words && v.k >= COUNTED_FROM) chip(v, words, b.w - 8, b.h + 3, "right");
 }
 
 /** One double ring and the word. */

@@ -2,7 +2,8 @@
 import { share } from "./words.mjs";
 
 const CROWD = 220, CROSSING_SAID_ABOVE = 0.3, ROOM_FOR_CHIP = 84;
-const log = (calls) => Math.log10(1 + (calls ?? 0));
+/** Of the calls a minute: few calls are a line as well. */
+const log = (callsPerS) => Math.log10(1 + (callsPerS ?? 0) * 60);
 const partial = (e) => (e.sampled != null && e.sampled < 1) || e.complete === false;
 export const crossShare = (e) => (e.calls ? (e.cross_zone_calls ?? 0) / e.calls : 0);
 
@@ -12,8 +13,8 @@ export function fading(v, on, loud) { return on || !v.related ? 1 : loud ? 0.5 :
 /** How a path looks now. Rounded, so that a small change of traffic is no reason to draw everything again. */
 export function edgeStyle(v, e) {
   const hot = e.health !== "ok" && e.health !== "no_data", on = !v.related || v.related.edges.has(e.id), lit = e.impact || (v.related && on && !v.only);
-  const width = Math.round((1 + 0.72 * log(e.calls_per_s)) * 4) / 4;
-  const blank = e.health === "no_data", strength = hot ? 0.95 : blank ? 0.75 : lit ? 0.85 : 0.34 + 0.12 * log(e.calls_per_s);
+  const width = Math.round((1 + 0.55 * log(e.calls_per_s)) * 4) / 4;
+  const blank = e.health === "no_data", strength = hot ? 0.95 : blank ? 0.75 : lit ? 0.85 : 0.36 + 0.09 * log(e.calls_per_s);
   const crowd = hot || lit ? 1 : Math.max(0.3, Math.min(1, CROWD / (v.visibleEdges?.length || 1))); // in a crowd the quiet step back
   return {
     hot, lit, on, width: width * (hot ? 1.15 : 1), alpha: (Math.round(strength * 16) / 16) * crowd * fading(v, on, hot) * (e.stale ? 0.5 : 1),

@@ -43,9 +43,16 @@ function drawGroup(v, b, big) {
   const lines = beside ? (hot ? 2 : 1) : hot && tall ? 3 : 2, y = b.lead ? b.y + big * 1.9 : b.y + b.h / 2 + big * (0.36 - 0.68 * (lines - 1));
   pen.badge(state, x, y - big * 0.84, big);
   pen.text(title, x + big * 1.4, y, { size: big, weight: 600, colour: c.text });
-  if (hot && (beside || tall)) pen.text(`${nameOf(worstMember(b, state))} · ${stateWord(state)}`, x + big * 1.4, y + big * 1.35, { size: big * 0.84, weight: 500, colour: c.text });
+  if (hot && (beside || tall)) drawWorst(v, b, state, x + big * 1.4, y + big * 1.35, big * 0.84);
   if (beside) drawTally(v, states, b.x + b.w - big, b.y + b.h / 2 + big * 0.3, big * 0.84, -1);
   else drawTally(v, states, x, y + big * 1.36 * (lines - 1), big * 0.84, 1);
+}
+
+/** The worst member and its state, or its name alone, smaller where the box is narrow. */
+function drawWorst({ pen, c }, b, state, x, y, size) {
+  const name = nameOf(worstMember(b, state)), whole = `${name} · ${stateWord(state)}`, room = b.x + b.w - x - size * 0.5, fits = (text) => room / pen.measure(text, 1, 500);
+  const text = fits(whole) >= size * 0.9 ? whole : name;
+  pen.text(text, x, y, { size: Math.min(size, fits(text)), weight: 500, colour: c.text });
 }
 
 /** Something in the group was changed lately. */

@@ -10,6 +10,8 @@ import { drawMotion } from "./motion.mjs";
 import { CanvasPen } from "./pen.mjs";
 
 const SINGLE_CARDS_UP_TO = 0.35;
+/** In the order of drawing: the ring and the word of an origin reach over its neighbours. */
+const originsLast = (nodes) => (nodes.some((n) => n.origin) ? [...nodes].sort((a, b) => Number(Boolean(a.origin)) - Number(Boolean(b.origin))) : nodes);
 
 export class Picture {
   #keys = new Map();
@@ -43,7 +45,7 @@ export class Picture {
     v.visibleEdges = v.level === "far" ? [] : scene.edges.filter((e) => touches(scene.routes.get(e.id).box, view)).sort(byLoudness(v));
     this.#paths(v);
     v.pen = this.#pen(1, v, true);
-    for (const n of scene.nodes) if ((v.level !== "far" || !scene.group.has(groupOf(n))) && touches(scene.layout.boxes.get(n.id), view)) drawCard(v, n);
+    for (const n of originsLast(scene.nodes)) if ((v.level !== "far" || !scene.group.has(groupOf(n))) && touches(scene.layout.boxes.get(n.id), view)) drawCard(v, n);
     this.#painted = { camera: v.camera };
     for (const canvas of this.layers) canvas.style.transform = "";
   }
@@ -65,7 +67,7 @@ export class Picture {
     if (v.level === "far" || !this.#painted) return this.paint(v);
     v.visibleEdges = v.visibleEdges.map((e) => scene.edgeById.get(e.id)).filter(Boolean);
     if (v.visibleEdges.some((e) => changed.edges.has(e.id) && this.#keys.get(e.id) !== styleKey(v, e))) { v.visibleEdges.sort(byLoudness(v)); this.#paths(v); }
-    const visible = scene.nodes.filter((n) => touches(scene.layout.boxes.get(n.id), view)), dirty = visible.filter((n) => changed.nodes.has(n.id) || n.members);
+    const visible = originsLast(scene.nodes.filter((n) => touches(scene.layout.boxes.get(n.id), view))), dirty = visible.filter((n) => changed.nodes.has(n.id) || n.members);
     if (!dirty.length) return;
     const single = dirty.length <= visible.length * SINGLE_CARDS_UP_TO && !dirty.some((n) => n.origin);
     v.pen = this.#pen(1, v, !single);
@@ -108,5 +110,5 @@ export function drawOnce(v) {
   drawHeads(v);
   for (const e of v.visibleEdges) drawEdge(v, e);
   for (const e of v.visibleEdges) e.protection ? drawProtection(v, e) : drawCrossing(v, e);
-  for (const n of v.scene.nodes) drawCard(v, n);
+  for (const n of originsLast(v.scene.nodes)) drawCard(v, n);
 }

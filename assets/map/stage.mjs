@@ -5,7 +5,7 @@ import { buildFooter } from "./footer.mjs";
 import { groupOf, troubled } from "./graph.mjs";
 import { buildNotice } from "./states.mjs";
 import { TableTwin } from "./table.mjs";
-import { t, textOf } from "./words.mjs";
+import { sinceWords, t, textOf } from "./words.mjs";
 
 const CAMERA_WAIT_MS = 400;
 
@@ -46,8 +46,9 @@ function passes(map) {
   return (n) => !(hidden && hidden(n)) && (!test || test(n)) && (!only || troubled(n) || Boolean(n.feels) || Boolean(n.origin));
 }
 
-function headline(says, { overall, nodes }) {
-  says.replaceChildren(...(overall && nodes.length ? [badgeOf(overall.state, 17), textOf(overall.headline), el("small", {}, textOf(overall.detail))] : []));
+function headline(says, snapshot) {
+  const { overall, nodes } = snapshot, words = overall && [textOf(overall.headline), sinceWords(snapshot)].filter(Boolean).join(" · ");
+  says.replaceChildren(...(words && nodes.length ? [badgeOf(overall.state, 17), words, el("small", {}, textOf(overall.detail))] : []));
 }
 
 function buildTools(map, app) {

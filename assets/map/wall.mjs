@@ -2,11 +2,12 @@
 import "./map.mjs";
 import { apiPath, otlpAddress, readPreferences, showPreferences } from "./address.mjs";
 import { badgeOf, el } from "./dom.mjs";
+import { guiltyFigure } from "./cards.mjs";
 import { parseQuery } from "./find.mjs";
 import { groupOf, countByState, only, ORDER } from "./graph.mjs";
 import { buildNotice } from "./states.mjs";
 import { openStream } from "./stream.mjs";
-import { clock, duration, loadWords, nameOf, seconds, stateWord, t, textOf, zoneName } from "./words.mjs";
+import { clock, duration, loadWords, millis, nameOf, percent, rate, seconds, share, sinceWords, stateWord, t, textOf, zoneName } from "./words.mjs";
 
 const BEAT_MS = 1000, LOST_AFTER_S = 10, LONGEST_WAIT_MS = 4000, SHIFT_EVERY_MS = 60_000, PROBLEMS = 3, RELOAD_EVERY_MS = 600_000;
 /** A slow walk over a few pixels against burn-in. */
@@ -49,11 +50,11 @@ function show(whole, change, scene, notice) {
   beat();
 }
 
-function showOverall({ overall, nodes, edges }) {
-  const state = overall?.state ?? "no_data";
+function showOverall(whole) {
+  const { overall, nodes, edges } = whole, state = overall?.state ?? "no_data";
   wall.style.setProperty("--state", `var(--${state})`);
   if (sign.dataset.state !== state) { sign.dataset.state = state; sign.replaceChildren(badgeOf(state, 62)); }
-  write(title, textOf(overall?.headline, stateWord(state)));
+  write(title, [textOf(overall?.headline, stateWord(state)), sinceWords(whole)].filter(Boolean).join(" · "));
   write(detail, textOf(overall?.detail, t("map.size", nodes.length, edges.length)));
 }
 /** Nothing is touched that has not changed. */
@@ -62,15 +63,24 @@ const write = (node, text) => { if (node.textContent !== text) node.textContent 
 let shown = "";
 function showProblems({ problems = [], nodes, overall, at }) {
   const byId = new Map(nodes.map((n) => [n.id, n])), counts = overall?.counts ?? countByState(nodes), now = Date.parse(at);
-  const lines = problems.slice(0, PROBLEMS).map((p) => ({ ...p, name: nameOf(byId.get(p.id) ?? { name: p.id }), lasts: p.since ? duration((now - Date.parse(p.since)) / 1000) : "" }));
+  const lines = problems.slice(0, PROBLEMS).map((p) => ({ ...p, text: inShort(byId.get(p.id)) || textOf(p.text), name: nameOf(byId.get(p.id) ?? { name: p.id }), lasts: p.since ? duration((now - Date.parse(p.since)) / 1000) : "" }));
   const key = JSON.stringify([lines, counts, problems.length]);
   if (key === shown) return;
   shown = key;
   footer.replaceChildren(...(lines.length ? lines.map(problem) : [el("div", { class: "problem none" }, el("b", {}, t("wall.calm")))]), tally(counts, problems.length - lines.length));
 }
 function problem({ name, health, text, lasts }) {
-  return el("div", { class: "problem", style: { "--state": `var(--${health})` } }, badgeOf(health, 34), el("div", {}, el("b", {}, `${name} · ${stateWord(health)}`), el("span", {}, textOf(text))), el("em", {}, lasts));
+  return el("div", { class: "problem", style: { "--state": `var(--${health})` } }, badgeOf(health, 34), el("div", {}, el("b", {}, `${name} · ${stateWord(health)}`), el("span", {}, text)), el("em", {}, lasts));
 }
+
+/** The figure that is wrong and what is left of the budget: short enough to be read from five metres. */
+const WRONG = { errors: (n) => n.errors > 0 && `${percent(n.error_ratio)} ${t("map.failed")}`, p95: (n) => `p95 ${millis(n.p95_ms)}`, calls: (n) => rate(n.calls_per_s) };
+function inShort(n) {
+  if (!n || n.health === "no_data" || n.budget_left == null) return "";
+  const figure = n.slo_kind === "traffic" ? "calls" : guiltyFigure(n);
+  return [WRONG[figure]?.(n), n.budget_left > 0 ? t("wall.left", share(n.budget_left)) : t("state.exhausted")].filter(Boolean).join(" · ");
+}
+
 function tally(counts, more) {
   return el("div", { class: "tally" }, more > 0 && el("span", { class: "more" }, t("wall.more", more)), ORDER.filter((s) => counts[s]).map((s) => el("span", { title: stateWord(s) }, badgeOf(s, 23), String(counts[s]))));
 }

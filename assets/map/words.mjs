@@ -61,6 +61,13 @@ export const clock = (at) => (clocks.full ??= clockFormat()).format(at);
 /** Year, month, day and hh:mm:ss in the viewer's zone. */
 export const dayAndClock = (at) => `${new Intl.DateTimeFormat("sv-SE").format(at)} ${clock(at)}`;
 export const clockShort = (at) => clock(at).slice(0, 5);
+/** Since when the worst state of a snapshot is there: "since 10:42", with the day when that was not today; empty when nothing is wrong. */
+export function sinceWords({ overall, problems = [], at }) {
+  const times = problems.filter((p) => p.health === overall?.state && p.since).map((p) => Date.parse(p.since));
+  if (!times.length) return "";
+  const first = new Date(Math.min(...times)), today = new Date(at).toDateString() === first.toDateString();
+  return t("map.since", today ? clockShort(first) : dayAndClock(first).slice(0, -3));
+}
 /** The zone of the viewer by name, for example "UTC+8" or "UTC". */
 export function zoneName(at = new Date()) {
   const minutes = -at.getTimezoneOffset(), h = Math.trunc(Math.abs(minutes) / 60), m = Math.abs(minutes) % 60;
