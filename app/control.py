@@ -32,7 +32,10 @@ def serve(directory: Path, store: Store) -> Iterator[None]:
     """Answers requests for a backup while the context lasts."""
 
     class Handler(socketserver.StreamRequestHandler):
+        """One request on the socket: a line of JSON, answered by another."""
+
         def handle(self) -> None:
+            """Makes the backup that is asked for, and answers whether it is done, else why not."""
             try:
                 store.backup(Path(json.loads(self.rfile.readline())["backup"]))
                 answer: dict[str, object] = {"done": True}

@@ -176,6 +176,7 @@ class _Loader(yaml.SafeLoader):
     """YAML without the trap that a key written twice silently wins over the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node; ConstructorError, with its line, when a key is written twice."""
         seen: set[Any] = set()
         for key_node, _ in node.value:
             word = self.construct_object(key_node, deep=True)

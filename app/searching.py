@@ -180,6 +180,7 @@ class Searches:
         now_s = asyncio.get_running_loop().time
 
         def look(finder: Any, tell: Tell[FoundLine], unwanted: Callable[[], bool]) -> None:
+            """Reads page after page until nobody wants more."""
             for page in finder.find_lines(merging.search.queries[stream.query], unwanted):
                 tell(page)
                 if unwanted():

@@ -77,6 +77,7 @@ class TracedRequests:
         with self._tracer.start_as_current_span(name, kind=SpanKind.SERVER) as span:
 
             async def noted(message: Message) -> None:
+                """Sends on, and notes the status of the answer in the span."""
                 if message["type"] == "http.response.start":
                     span.set_attribute("http.response.status_code", message["status"])
                     if message["status"] >= 500:

@@ -81,6 +81,38 @@ def test_every_module_says_what_it_is():
     assert silent == []
 
 
+Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+READ_AT_A_GLANCE = 4
+"""Lines: a function that is only used inside the one that it stands in is understood there."""
+
+
+def silent_definitions(text: str) -> Iterator[str]:
+    """The public classes, functions and methods of Python text that do not say what they do, however deep they are."""
+    tree = ast.parse(text)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {id(part) for one in functions for part in ast.walk(one) if part is not one}
+    for node in ast.walk(tree):
+        if isinstance(node, Defined) and not node.name.startswith("_") and not ast.get_docstring(node):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            yield from [node.name] if id(node) not in inside or lines > READ_AT_A_GLANCE else []
+
+
+def test_everything_public_says_what_it_does():
+    """Every class, function and method of the product has a docstring, unless its name begins with an underscore."""
+    product = [path for path in files(".py") if path.relative_to(ROOT).parts[0] in FOLDERS[:3]]
+    silent = [f"{path.relative_to(ROOT)}: {name}" for path in product
+              for name in silent_definitions(path.read_text(encoding="utf-8"))]
+    assert silent == []
+
+
+def test_silent_definitions_would_be_found():
+    """The walk sees methods of private classes and long functions inside others, and passes what has a word to say."""
+    private = "class _A:\n  def b(self): ...\n  def _c(self): ...\n"
+    outer = "def d():\n  'Says.'\n  def e():\n" + "    x = 1\n" * 4 + "  def f(): ...\n"
+    text = private + outer + "class G: ...\n"
+    assert sorted(silent_definitions(text)) == ["G", "b", "e"]
+
+
 def _docstring(path: Path) -> str | None:
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 

@@ -85,6 +85,7 @@ class _Token:
     raw: str
 
     def is_word(self, *words: str) -> bool:
+        """Whether it is one of these words, in whatever case, and stands in no quotation marks."""
         return self.kind == "word" and self.text.lower() in words
 
 
@@ -126,19 +127,23 @@ class _Parser:
         self.ahead = next(self._rest)
 
     def take(self) -> _Token:
+        """The token ahead; the next one is ahead then. At the end it stays there."""
         taken = self.ahead
         self.ahead = next(self._rest, taken)
         return taken
 
     def refuse(self, expected: str) -> QueryError:
+        """The error of a query in which something else was expected here."""
         return QueryError(self.ahead.position, expected, self.ahead.raw)
 
     def refuse_unless(self, kind: str, expected: str) -> _Token:
+        """Takes the token ahead when it is of this kind; QueryError for another one."""
         if self.ahead.kind != kind:
             raise self.refuse(expected)
         return self.take()
 
     def any_of(self, depth: int) -> Match:
+        """Alternatives with `or` between them, the loosest binding."""
         choices = [self.all_of(depth)]
         while self.ahead.is_word("or"):
             self.take()
@@ -146,6 +151,7 @@ class _Parser:
         return choices[0] if len(choices) == 1 else lambda node: any(choice(node) for choice in choices)
 
     def all_of(self, depth: int) -> Match:
+        """What all has to hold: with `and` between, or nothing."""
         factors = [self.factor(depth)]
         while self.ahead.kind not in ("end", "close") and not self.ahead.is_word("or"):
             if self.ahead.is_word("and"):
@@ -154,6 +160,7 @@ class _Parser:
         return factors[0] if len(factors) == 1 else lambda node: all(factor(node) for factor in factors)
 
     def factor(self, depth: int) -> Match:
+        """A term, what is in brackets, or the contrary of either; `depth` counts what it is inside of."""
         if depth >= MAX_DEPTH:
             raise self.refuse("shallower")
         if self.ahead.is_word("not"):
@@ -168,6 +175,7 @@ class _Parser:
         return self.term()
 
     def term(self) -> Match:
+        """A condition, the word `stale`, or a text that a name or title holds."""
         if self.ahead.kind not in ("word", "text") or self.ahead.is_word("and", "or"):
             raise self.refuse("term")
         token = self.take()
@@ -178,6 +186,7 @@ class _Parser:
         return _contains(_names, token.text.lower())
 
     def condition(self, key: _Token) -> Match:
+        """A key, a sign that fits it, and a value."""
         name, sign = key.text.lower(), self.take()
         if name != "name" and name not in _FIELDS and name not in _FIGURES:
             raise QueryError(key.position, "key", key.raw)

@@ -27,7 +27,10 @@ def _pointer(builder: Any, address: Any, kind: Any) -> Any:
 def _load(bits: int, result: Any, signed: bool = False) -> Any:
     @intrinsic
     def load(typing: Any, address: Any) -> Any:
+        """The integer at an address of any alignment, widened to 64 bits."""
+
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            """Its instructions."""
             kind = ir.IntType(bits)
             value = builder.load(_pointer(builder, args[0], kind), typ=kind, align=1)
             if bits == 64:
@@ -42,7 +45,10 @@ def _load(bits: int, result: Any, signed: bool = False) -> Any:
 def _store(bits: int) -> Any:
     @intrinsic
     def store(typing: Any, address: Any, value: Any) -> Any:
+        """Writes the lowest bits of an integer to an address of any alignment."""
+
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            """Its instructions."""
             kind = ir.IntType(bits)
             low = args[1] if bits == 64 else builder.trunc(args[1], kind)
             builder.store(low, _pointer(builder, args[0], kind), align=1)
@@ -56,7 +62,10 @@ def _store(bits: int) -> Any:
 def _add_float(kind_of: Any) -> Any:
     @intrinsic
     def add(typing: Any, address: Any, value: Any) -> Any:
+        """Adds to the float at an address that is a multiple of four."""
+
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            """Its instructions."""
             kind = kind_of()
             at = _pointer(builder, args[0], kind)
             more = args[1] if isinstance(kind, ir.DoubleType) else builder.fptrunc(args[1], kind)
@@ -105,6 +114,7 @@ def prefetch(typing: Any, address: Any) -> Any:
     """Asks the processor to bring the cache line at an address nearer; never faults."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Its instructions."""
         pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
         name = "llvm.prefetch.p0"
         function = builder.module.globals.get(name)

@@ -146,6 +146,7 @@ def _hide(first: int, last: int) -> Replace:
     """Stars for all digits but the first and last ones; what separates them stays."""
 
     def hidden(found: re.Match[str]) -> str:
+        """The match with its stars."""
         text = found[0]
         at = [i for i, character in enumerate(text) if character.isalnum()]
         stars = set(at[first:-last])

@@ -64,6 +64,7 @@ def _add_graph(api: APIRouter, views: Views, meta: Meta) -> None:
 
     @api.get("/services/{service_id:path}", summary="One node with callers, callees, operations and instances")
     async def service(service_id: str, request: Request, asked: Annotated[WindowParameters, Query()]) -> Answer:
+        """404 when no service of this id spoke in the window; the id may be encoded or not."""
         at_s = _at(asked, meta)
         for candidate in _spellings(service_id, request):
             found = await asyncio.to_thread(views.service, candidate, asked.window, at_s)
@@ -75,6 +76,7 @@ def _add_graph(api: APIRouter, views: Views, meta: Meta) -> None:
 def _add_columns(api: APIRouter, views: Views, meta: Meta) -> None:
     @api.get("/series", summary="Columns for charts of a node or path")
     async def series(asked: Annotated[SeriesParameters, Query()]) -> Answer:
+        """404 when neither a node nor a path has this id. Times are RFC 3339, unknown values null."""
         from_s, to_s, step_s = stepped(asked, meta.clock())
         signals = list(dict.fromkeys(asked.signal.split(",")))
         found = await asyncio.to_thread(views.series, asked.of, signals, from_s, to_s, step_s)
@@ -112,6 +114,7 @@ def _add_stream(api: APIRouter, broadcast: Broadcast) -> None:
     @api.get("/stream", summary="Server-sent events: a snapshot, then a delta each tick", response_class=Response,
              responses=answers)  # fmt: skip
     async def stream(request: Request, asked: Annotated[StreamParameters, Query()]) -> Response:
+        """503 when as many watch as may. Who names the last event it saw gets what is missing, or a snapshot."""
         if not broadcast.has_room:
             return problem(503, "Too many viewers; try again soon.", headers={"retry-after": "10"})
         packed = accepts(request.headers.get("accept-encoding", ""), "gzip")
@@ -134,6 +137,7 @@ def _add_positions(api: APIRouter, views: Views, options: WebOptions) -> None:
         asked: Annotated[NoParameters, Query()],
         pinned: Annotated[dict[str, Position], Body(max_length=MOST_POSITIONS)],
     ) -> Response:
+        """404 names the first node that is unknown, and then none is pinned; 403 where positions are read-only."""
         places = {key: (place.x, place.y) for key, place in pinned.items()}
         try:
             await asyncio.to_thread(views.save_positions, places)
@@ -154,6 +158,7 @@ def add_unknown(app: FastAPI, page: Callable[[], Response]) -> Callable[[Scope],
 
     @app.api_route("/{rest:path}", methods=[*METHODS, "OPTIONS", "TRACE"], include_in_schema=False)
     async def unknown(request: Request, rest: str) -> Response:
+        """405 with the methods that the address does take, else 404; a page outside the interface."""
         allowed = methods(request.scope)
         if allowed:
             return problem(405, f"No {request.method} here.", headers={"allow": ", ".join(allowed)})

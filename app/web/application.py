@@ -61,6 +61,7 @@ def build(views: Views, options: WebOptions, meta: Meta, searches: Searches | No
 def _lifespan(broadcast: Broadcast, browse: Browse):  # type: ignore[no-untyped-def]
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        """Sets Dash up, and sends to those who watch until the server stops."""
         await asgi_get(app, "/")  # Dash sets itself up at its first request to `/`, and only there
         browse.settle()
         sending = asyncio.create_task(broadcast.run())

@@ -162,6 +162,7 @@ class Browse:
             prevent_initial_call=True,
         )  # fmt: skip
         async def panel(selection: Any, view: Any, _again: Any, drawn: Any) -> tuple[Any, ...]:
+            """The panel of what is selected; charts that have kept their shape are changed in place."""
             content = await self._panel.content(selection, view)
             kept = ctx.triggered_id == "again" and content.shape == drawn and content.charts is not None
             new = no_update if kept else [content.charts.section()] if content.charts else []
@@ -196,6 +197,7 @@ class Browse:
             prevent_initial_call=True,
         )  # fmt: skip
         async def slo(asked: Any, _again: Any, drawn: Any) -> tuple[Any, ...]:
+            """The sheet of one SLO; figures that have kept their shape are changed in place."""
             wanted = asked if isinstance(asked, dict) else {}
             name = wanted.get("name")
             if not isinstance(name, str) or not name:

@@ -113,6 +113,7 @@ def _taker(views: Views, guard: ChangeGuard, meta: Meta, read: Callable[[Any, fl
     """What takes a request: checked, read, recorded; answered when the changes are durable."""
 
     async def take(request: Request, token: str) -> Answer:
+        """Records the changes of one request; 400 for what cannot be read, 503 while nothing can be written."""
         guard.check(request, token)
         document = _document(await request.body())
         try:

@@ -33,6 +33,7 @@ def add_logs(api: APIRouter, views: Views, finding: Finding, meta: Meta, links: 
 
     @api.get("/logs", summary="The newest error lines at hand, masked")
     async def logs(asked: Annotated[LogsParameters, Query()]) -> Answer:
+        """Those that services sent here, and those that came with what sources were asked."""
         from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
         trace = asked.trace.lower() if asked.trace else None
         found = await asyncio.to_thread(views.logs, asked.service, trace, from_s, to_s, asked.limit, asked.pattern)
@@ -48,6 +49,8 @@ def add_logs(api: APIRouter, views: Views, finding: Finding, meta: Meta, links: 
     @api.get("/logs/stream", summary="A search over all sources, streamed: a JSON object a line, newest lines first",
              response_class=Response, responses=answers)  # fmt: skip
     async def stream(asked: Annotated[LogSearchParameters, Query()]) -> Response:
+        """The first piece tells who is asked; each has `lines`, `reached`, `sources` and `more`, and the last one only
+        `done`, with `failed` when the search broke off. 503 when too many searches are under way."""
         from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
         checked(lambda: asked.service and Service.from_id(asked.service), "service")
         pieces = finding.lines({

@@ -98,12 +98,14 @@ class _Answer:
         self._send, self._headers, self._started = send, headers, False
 
     async def send(self, message: Message) -> None:
+        """Sends on, the first message with the headers."""
         if message["type"] == "http.response.start":
             self._started = True
             MutableHeaders(raw=message["headers"]).update(self._headers)
         await self._send(message)
 
     async def fail(self, problem: Problem, scope: Scope, receive: Receive) -> None:
+        """Answers with the problem, unless an answer has begun."""
         if not self._started:
             await problem.response()(scope, receive, self.send)
 

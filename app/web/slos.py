@@ -68,6 +68,7 @@ def _add_lists(api: APIRouter, views: Views, meta: Meta) -> None:
 
     @api.get("/alerts", summary="Burn alerts, newest first")
     async def alerts(asked: Annotated[AlertsParameters, Query()]) -> Answer:
+        """Those that fire; with `open=false` those that are over, too."""
         now_s = meta.clock()
         from_s, to_s = (moment.at(now_s) if moment else None for moment in (asked.from_, asked.to))
         found = await asyncio.to_thread(views.alerts, asked.open, from_s, to_s)
@@ -98,6 +99,7 @@ def _add_parts(api: APIRouter, views: Views) -> None:
 
     @api.get("/slos/{name:path}/what-if", summary="What the last 30 days would have given with another target")
     async def what_if(name: str, request: Request, asked: Annotated[WhatIfParameters, Query()]) -> Answer:
+        """400 for a target or threshold that this SLO cannot have; null values where too little is known."""
         key = "target" if asked.target is not None else "threshold_ms"
         try:
             return Answer(await _found(views, name, request, "/what-if",

@@ -54,6 +54,7 @@ class TracePages:
             prevent_initial_call=True,
         )  # fmt: skip
         async def opened(_once: Any, trace_id: Any) -> list[Component]:
+            """The trace from whichever source has it, or what stands in its place."""
             try:
                 found, faults = await self._finding.trace(str(trace_id))
             except Overloaded:
@@ -67,6 +68,7 @@ class TracePages:
             prevent_initial_call=True,
         )  # fmt: skip
         async def lines(_once: Any, told: Any) -> list[Component]:
+            """The log lines of the trace, and their marks in its waterfall."""
             place = Place.read(told)
             if place is None:
                 return []

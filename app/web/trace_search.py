@@ -25,6 +25,7 @@ def add_traces(api: APIRouter, views: Views, finding: Finding, meta: Meta) -> No
 
     @api.get("/traces", summary="Kept example traces, newest first")
     async def traces(asked: Annotated[TracesParameters, Query()]) -> Answer:
+        """Without their spans; a row for every service that a trace was kept for."""
         from_s, to_s = checked(lambda: asked.between(meta.clock()), "from")
         found = await asyncio.to_thread(
             views.traces, asked.service, asked.min_ms, asked.errors, from_s, to_s, asked.limit
@@ -37,6 +38,7 @@ def add_traces(api: APIRouter, views: Views, finding: Finding, meta: Meta) -> No
 
     @api.get("/traces/{trace_id}", summary="One trace with its spans: a kept one, or else from a source")
     async def trace(trace_id: str, asked: Annotated[NoParameters, Query()]) -> Answer:
+        """404 when it was not kept and no source that answered has it; it tells who did not answer."""
         found, troubles = await roomy(finding.trace(trace_id))
         if found is None:
             unsure = "".join(f" {one.source}: {one.reason}." for one in troubles)

@@ -98,6 +98,7 @@ class _Serializer(OrjsonSerializer):
     """Decodes every reply as whoever waits for it in this thread wants it."""
 
     def json_loads(self, data: bytes) -> Any:
+        """The document in a reply; ValueError when it is none."""
         decode = _decode.get()
         try:
             return decode(data)
@@ -189,6 +190,7 @@ class _Quiet(elastic_transport.Transport):
     """Without what servers warn about in every reply (security that is off), which the client would warn of again."""
 
     def perform_request(self, *arguments: Any, **named: Any) -> Any:
+        """The reply as the client gives it, its header `warning` taken away."""
         reply = super().perform_request(*arguments, **named)
         reply.meta.headers.pop("warning", None)
         return reply

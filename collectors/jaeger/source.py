@@ -58,6 +58,7 @@ class JaegerSource:
         handed: dict[bytes, int] = {}
         for service in services:
             def ask(from_us: int, to_us: int, service: str = service) -> tuple[Traces, int]:
+                """The traces of a slice of time, and how many: as many as are told at most when there may be more."""
                 if self._caller.counters["requests"] >= most:
                     raise Exhausted
                 found = interface.search(Search(service, from_us, to_us, self._config.max_traces))

@@ -55,6 +55,7 @@ class _Reader:
     seen: int = 0
 
     def read(self, records: Sequence[LogRecord], sender: Resource) -> None:
+        """Counts the records of one sender, and keeps the newest error lines."""
         for record in records:
             nanos = moment(record.time_unix_nano or record.observed_time_unix_nano, self.received_s)
             level = level_of(record.severity_number, record.severity_text)

@@ -95,6 +95,7 @@ class Caller:
 def _login(site: Site) -> Callable[[httpx.Request], httpx.Request]:
     """Who asks, with what the file of a secret says now: a password that was wrong is put right there."""
     def known(request: httpx.Request) -> httpx.Request:
+        """The request with its login."""
         if site.password:
             return next(httpx.BasicAuth(site.username, site.password.reveal()).auth_flow(request))
         if site.token:

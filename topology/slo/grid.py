@@ -50,9 +50,11 @@ class _Borders:
 
     @property
     def oldest(self) -> int:
+        """The first border whose totals are still known."""
         return self.newest - self.size + 1
 
     def grow(self, rows: int) -> None:
+        """Makes room for more rows, of which all totals so far are zero."""
         larger = np.zeros((self.size, rows))
         # Zeros that nobody wrote take no memory, and must not be copied into some.
         for slot in np.flatnonzero(self._written).tolist():
@@ -60,6 +62,7 @@ class _Borders:
         self.before = larger
 
     def advance(self, to_s: int, total: Floats) -> None:
+        """Notes the totals as they are before every border up to a moment."""
         newest = to_s // self.step_s
         if not self.newest:  # before the first count all is zero as it is, and takes no memory yet
             self.newest = newest

@@ -223,6 +223,7 @@ class _Layer:
         self.slices: dict[PairRows, Sliced] = {}
 
     def objective(self, one: Concrete) -> Laid:
+        """The rows that are counted for one objective."""
         slo = one.slo
         parts = tuple(self._part(part, f"{slo.name}/{number}") for number, part in enumerate(one.parts))
         weights = tuple(float(part.weight) for part in slo.parts)

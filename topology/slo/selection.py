@@ -217,6 +217,7 @@ def _fitting(pattern: Selection, known: Known) -> list[tuple[Service, ...]]:
 
 def _about(slo: Slo, about: tuple[Service, ...], name: str) -> Slo:
     def narrowed(source: Source) -> Source:
+        """The source with the services that were open put in."""
         chosen = source.selection
         services = Services(about[0].id) if _open(chosen.services) else chosen.services
         callee = Services(about[-1].id) if chosen.callee and _open(chosen.callee) else chosen.callee

@@ -110,19 +110,23 @@ class _Metric:
 
     @property
     def ours(self) -> bool:
+        """Whether this program counts it itself."""
         return self.type == OURS
 
     @property
     def spec(self) -> Place:
+        """What the source is asked for."""
         return self.place.at("metricSource").at("spec")
 
     def foreign(self, threshold: bool = False) -> Foreign:
+        """The indicator of another source, with a warning that it is listed only."""
         found = f"{self.type!r}: the objective is listed, not evaluated"
         self.place.at("metricSource").at("type").warn("foreign", f"type {OURS}, to be evaluated here", found)
         return Foreign(self.type, threshold)
 
     @classmethod
     def read(cls, place: Place, types: Mapping[str, str]) -> _Metric | None:
+        """The metric of a place; None after what is wrong with it was told there."""
         if not place.fields(("metricSource",), required=("metricSource",)) or place.at("metricSource").absent:
             return None
         source = place.at("metricSource")
