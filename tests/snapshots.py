@@ -237,9 +237,8 @@ class Shelf:
 
     def alerts(self, open_only: bool = True, from_s: float | None = None, to_s: float | None = None) -> list[Json]:
         self.asked.append(("alerts", open_only, from_s, to_s))
-        found = [{"slo": name, "service": one["service"], **alert, "until": None, "peak_burn": 41.5,
-                  "state": one["state"]} for name, one in self.objectives.items() for alert in one["alerts"]]
-        return found
+        return [{"slo": name, "service": one["service"], **alert, "until": None, "peak_burn": 41.5,
+                 "state": one["state"]} for name, one in self.objectives.items() for alert in one["alerts"]]
 
     def slo_faults(self) -> list[Json]:
         return self.faults

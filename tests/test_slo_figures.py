@@ -96,6 +96,28 @@ def test_with_little_data_the_charts_begin_where_it_does():
     assert old.range == "1d"
 
 
+def test_charts_end_with_the_figures_of_the_head(w):
+    """More may have been counted since the sentence was made: bar, sentence and both charts say one number."""
+    known = slo_facts(Shelf(slos=[entry("web-availability", budget_left=-2.83)]), "web-availability", "", AT_S)
+    assert known.period["budget_left"][-1] == -2.83
+    assert {window: values[-1] for window, values in known.recent["burn"].items()} == {
+        window: known.slo["burn"][window] for window in known.recent["burn"]}  # fmt: skip
+    assert known.recent["burn"]
+
+
+def test_alerts_on_the_page_name_their_condition_and_who_is_silent(w):
+    """An alert of OpenSLO's own condition has a name and no pair of windows; a ticket below a page is marked."""
+    shelf = Shelf(slos=[entry("web-availability", "burning")])
+    plain = shelf.slo
+    alert = {"severity": "ticket", "long": "1h", "short": "1h", "since": AT_S - 60, "until": None, "peak_burn": 3.0}
+    alert |= {"name": "an-hour-at-ten", "state": "suppressed"}
+    shelf.slo = lambda name: {**plain(name), "alert_history": [alert]}
+    text = str(slo_parts(slo_facts(shelf, "web-availability", "1h", AT_S), "web-availability", "/", w).below[1])
+    assert "an-hour-at-ten" in text
+    assert "1 min, silent below the page" in text
+    assert "Since (UTC)" in text
+
+
 def test_a_page_whose_shape_is_the_same_needs_only_new_figures(w):
     """Another name, range or number of charts is another shape; later figures of the same are not."""
     shelf = Shelf(slos=[entry("web-availability"), entry("orders-availability")])

@@ -245,6 +245,24 @@ def test_sentence_names_where_the_failures_began(tmp_path):
     assert [node["errors"] for node in run.engine.snapshot(300)["nodes"] if node["name"] == "web"] == [0]
 
 
+def test_alerts_of_one_objective_stand_newest_first(tmp_path):
+    """What fires stands first, a ticket below a page is marked, and what ended follows, the newest first."""
+    run = begun(tmp_path, orders=EXAMPLE)
+    for _ in range(2):
+        count(run, 100, failed=60).settle(20)
+        run.settle(2400)
+    count(run, 100, failed=90).settle(20)
+    history = run.engine.slo("orders-availability")["alert_history"]
+    states = [one["state"] for one in history]
+    assert states == sorted(states, key=["firing", "suppressed", "ended"].index)
+    assert {(one["severity"], one["state"]) for one in history} == {
+        ("page", "firing"), ("ticket", "suppressed"), ("page", "ended")}  # fmt: skip
+    ended = [one["since"] for one in history if one["state"] == "ended"]
+    assert ended == sorted(ended, reverse=True)
+    assert len(set(ended)) > 1
+    assert run.engine.slo_what_if("orders-availability", "0.999", None)["notes"] == ["hours"]
+
+
 @pytest.mark.parametrize("most", [5000, 1])
 def test_chinese_sentence_names_the_origin_by_its_chinese_title(tmp_path, most):
     """A written objective, a default one, and the judgement of who has none: each names where the failures began in

@@ -39,9 +39,10 @@ def slo_facts(views: Views, name: str, chosen: str, now_s: float) -> SloFacts | 
     if slo is None:
         return None
     period, since_s = _budget_history(views, slo, now_s)
+    period = _as_told(period, slo)
     range_ = chosen if chosen in RANGES else _range_of(now_s - since_s)
     span_s, step_s = RANGES[range_]
-    recent = views.slo_history(name, now_s - span_s, now_s, step_s) or NOTHING
+    recent = _as_told(views.slo_history(name, now_s - span_s, now_s, step_s) or NOTHING, slo)
     nodes = {node["id"]: node for node in views.snapshot()["nodes"]}
     ids = (slo.get("edge") or slo.get("service") or "").split(">")
     changes = in_span(views, ids, min([*period["times"][:1], now_s - span_s]), now_s)
@@ -59,6 +60,14 @@ def _budget_history(views: Views, slo: Json, now_s: float) -> tuple[Json, float]
     near = _history(views, slo["name"], since_s, now_s)
     first_s = _first_known(near, since_s)
     return _history(views, slo["name"], first_s - FIRST_S, now_s), first_s
+
+
+def _as_told(columns: Json, slo: Json) -> Json:
+    """Columns that end with what the page says in words: more may have been counted since that was found."""
+    if not columns["times"] or slo["budget_left"] is None:
+        return columns
+    burn = {window: [*values[:-1], slo["burn"].get(window, values[-1])] for window, values in columns["burn"].items()}
+    return {**columns, "budget_left": [*columns["budget_left"][:-1], slo["budget_left"]], "burn": burn}
 
 
 def _first_known(columns: Json, otherwise: float) -> float:

@@ -20,9 +20,10 @@ from app.web.sections import data
 from app.web.slo_facts import RANGES, SloFacts
 from app.web.slo_figures import BudgetTale, BurnTale, Span, budget_figure, burn_figure
 from app.web.slo_words import burn, left, percent_of, subject_of, text_of, title_of, window_word
-from app.web.wording import UNKNOWN, Wording
+from app.web.wording import UNKNOWN, Wording, zone_name
 
 MOST_PAST_ALERTS = 12
+TIMES = ("slo.head.when", "slo.head.since")
 SOON = 0.25
 """The pace is drawn ahead for this part of the time that is shown."""
 CONFIG: Any = {"displayModeBar": False, "responsive": True, "showTips": False}
@@ -102,7 +103,7 @@ def _facts(slo: Json, w: Wording) -> html.Dl:
     rows = [
         (w("panel.budget"), left(slo["budget_left"], w)),
         (w("slo.column.spent"), w("state.exhausted") if gone else w.duration(spent)),
-        (w("slo.ratio"), w("slo.of", _exact(slo["ratio"]), percent_of(slo["target"]))),
+        (w("slo.ratio_of", percent_of(slo["target"])), _exact(slo["ratio"])),
         (w("slo.events"), _events(slo, w)), (w("slo.column.coverage"), w.share(slo["coverage"])),
         (w("slo.bad_allowed"), _allowed(slo)),
     ]  # fmt: skip
@@ -209,9 +210,15 @@ def _spenders(known: SloFacts, base: str, w: Wording) -> html.Section:
         return html.Section([html.H2(w("slo.spent_by")), html.P(w("slo.nothing_spent"), className="quiet")])
     lines = [_spender(one, known.slo, base, w) for one in known.spenders]
     heads = ("slo.head.when", "slo.head.origin", "slo.head.bad", "slo.head.share")
-    head = html.Thead(html.Tr([html.Th(w(key), className="n" if i > 1 else "") for i, key in enumerate(heads)]))
+    head = _table_head(heads, known.now_s, w)
     note = html.Span(w("slo.spent_by.note"))
     return html.Section([html.H2([w("slo.spent_by"), note]), html.Table([head, html.Tbody(lines)], className="spent")])
+
+
+def _table_head(heads: Sequence[str], now_s: float, w: Wording) -> html.Thead:
+    """Headings by their words; those of times name the viewer's zone."""
+    words = [w(key) + (f" ({zone_name(now_s)})" if key in TIMES else "") for key in heads]
+    return html.Thead(html.Tr([html.Th(word, className="n" if i > 1 else "") for i, word in enumerate(words)]))
 
 
 def _spender(one: Json, slo: Json, base: str, w: Wording) -> html.Tr:
@@ -239,7 +246,7 @@ def _alerts(known: SloFacts, w: Wording) -> html.Section:
     if not past:
         return html.Section([html.H2(w("slo.alerts")), html.P(w("slo.no_alerts"), className="quiet")])
     heads = ("slo.head.alert", "slo.head.since", "slo.head.lasted", "slo.head.peak")
-    head = html.Thead(html.Tr([html.Th(w(key), className="n" if i > 1 else "") for i, key in enumerate(heads)]))
+    head = _table_head(heads, known.now_s, w)
     lines = [_alert(one, known.now_s, w) for one in past[:MOST_PAST_ALERTS]]
     return html.Section([html.H2([w("slo.alerts"), html.Span(str(len(past)))]),
                          html.Table([head, html.Tbody(lines)], className="spent alerts")])  # fmt: skip
@@ -248,13 +255,14 @@ def _alerts(known: SloFacts, w: Wording) -> html.Section:
 def _alert(one: Json, now_s: float, w: Wording) -> html.Tr:
     state = {"page": "burning"}.get(one["severity"], "at_risk")
     word = w("slo.severity." + one["severity"])
-    pair = w("slo.pair", window_word(one["long"], w), window_word(one["short"], w))
+    pair = one.get("name") or w("slo.pair", window_word(one["long"], w), window_word(one["short"], w))
+    open_ = w("slo.open.quiet" if one.get("state") == "suppressed" else "slo.open")
     lasted = w.duration((one["until"] or now_s) - one["since"])
     return html.Tr([
         html.Td(html.Span([sections.sign(state, word), html.B(word), html.Span(pair, className="quiet")],
                           className="with")),
         html.Td(w.day_and_minute(rfc3339(one["since"]))),
-        html.Td(lasted if one["until"] else f"{lasted}, {w('slo.open')}", className="n"),
+        html.Td(lasted if one["until"] else f"{lasted}, {open_}", className="n"),
         html.Td(burn(one.get("peak_burn"), w), className="n"),
     ])  # fmt: skip
 

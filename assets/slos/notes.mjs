@@ -10,7 +10,7 @@ export function faultList(faults) {
   const line = (fault) => el("li", {}, el("b", { class: fault.level }, t("slo.fault." + (fault.level === "error" ? "error" : "warning"))), el("code", {}, `${fault.file}:${fault.line ?? 1}`), el("span", {}, [fault.path, fault.message].filter(Boolean).join(": ")));
   const errors = faults.filter((fault) => fault.level === "error").length;
   const rest = ranked.length > SHOWN && el("details", {}, el("summary", {}, t("slo.faults.more", ranked.length - SHOWN)), el("ul", {}, ranked.slice(SHOWN).map(line)));
-  return el("section", { class: `slo-faults${errors ? " errors" : ""}`, role: "status" }, el("h2", {}, t("slo.faults", faults.length)), el("p", { class: "quiet" }, t("slo.faults.text")), el("ul", {}, ranked.slice(0, SHOWN).map(line)), rest);
+  return el("section", { class: `slo-faults${errors ? " errors" : ""}`, role: "status" }, el("h2", {}, t("slo.faults", faults.length)), errors > 0 && el("p", { class: "quiet" }, t("slo.faults.text")), el("ul", {}, ranked.slice(0, SHOWN).map(line)), rest);
 }
 
 /** Nobody has written an SLO: what applies meanwhile, and the command that writes one. */

@@ -3,7 +3,7 @@
 import { apiPath, basePath } from "../map/address.mjs";
 import { badgeOf, el, iconOf } from "../map/dom.mjs";
 import { KEYS } from "../map/find.mjs";
-import { clock, lang, stateWord, t } from "../map/words.mjs";
+import { clock, lang, stateWord, t, zoneName } from "../map/words.mjs";
 import { buildFirst, faultList } from "./notes.mjs";
 import { Grid } from "./grid.mjs";
 import { chosen, counts, grouped, ORDER, Rows, sorted } from "./model.mjs";
@@ -93,7 +93,7 @@ class SloPage {
     this.note();
   }
   say() {
-    const all = this.rows.byName.size, live = this.lost ? t("slo.lost", this.heardAt ? clock(this.heardAt) : "") : this.heardAt ? t("slo.heard", clock(this.heardAt)) : t("page.loading");
+    const all = this.rows.byName.size, live = this.lost ? t("slo.lost", this.heardAt ? clock(this.heardAt) : "") : this.heardAt ? t("slo.heard", `${clock(this.heardAt)} ${zoneName(this.heardAt)}`) : t("page.loading");
     this.says.textContent = [all && (this.found.length === all ? t("slo.count", all) : t("slo.count.of", this.found.length, all)), live].filter(Boolean).join(" · ");
     this.host.classList.toggle("lost", Boolean(this.lost));
     this.refused.textContent = this.bad;

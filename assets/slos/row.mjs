@@ -9,13 +9,13 @@ const STRIP = { w: 128, h: 26 };  // stretched to its cell; strokes keep their w
 /** Columns from the most to the least needed: `width` in the grid, `from` which width of the list on. */
 export const COLUMNS = [
   { key: "state", width: "34px", from: 0, down: true, show: (row) => badgeOf(row.state, 18) },
-  { key: "name", width: "minmax(150px, 1.1fr)", from: 0, show: (row, link) => [link(row), el("small", {}, `${stateWord(row.state)} · ${promiseOf(row)}`)] },
+  { key: "name", width: "minmax(150px, 1.5fr)", from: 0, show: (row, link) => [link(row), row.default && el("em", { class: "tag" }, t("slo.default")), el("small", {}, `${stateWord(row.state)} · ${promiseOf(row)}`)] },
   { key: "domain", width: "minmax(110px, 0.5fr)", from: 1400, show: (row) => said(row.group) || row.domain || UNKNOWN },
-  { key: "target", width: "136px", from: 560, number: true, down: true, show: (row) => [percentOf(row.target), el("small", {}, `${windowWord(row.window)} · ${t("slo.method." + row.method)}`)] },
-  { key: "strip", width: "minmax(120px, 0.9fr)", from: 760, down: true, show: (row) => strip(row) },
-  { key: "budget", width: "minmax(118px, 0.7fr)", from: 0, show: (row) => budgetBar(row.budget_left, row.state) },
-  ...PAIRS.map((pair, i) => ({ key: "pair" + i, pair, width: "80px", from: i < 2 ? 660 : 990, number: true, down: true, show: (row) => pairOf(row, pair) })),
-  { key: "spent", width: "126px", from: 880, number: true, show: (row) => spent(row) },
+  { key: "target", width: "126px", from: 560, number: true, down: true, show: (row) => [percentOf(row.target), el("small", {}, `${windowWord(row.window)} · ${t("slo.method." + row.method)}`)] },
+  { key: "strip", width: "minmax(100px, 0.7fr)", from: 760, down: true, show: (row) => strip(row) },
+  { key: "budget", width: "minmax(118px, 0.6fr)", from: 0, show: (row) => budgetBar(row.budget_left, row.state) },
+  ...PAIRS.map((pair, i) => ({ key: "pair" + i, pair, width: "74px", from: i < 2 ? 660 : 990, number: true, down: true, show: (row) => pairOf(row, pair) })),
+  { key: "spent", width: "112px", from: 880, number: true, show: (row) => spent(row) },
   { key: "coverage", width: "84px", from: 1180, number: true, show: (row) => coverage(row) },
 ];
 
@@ -54,7 +54,7 @@ function spent(row) {
   if (row.budget_left !== null && row.budget_left <= 0) return stateWord("exhausted");
   return row.exhausted_in_s == null ? UNKNOWN : duration(row.exhausted_in_s);
 }
-const coverage = (row) => (row.coverage == null ? UNKNOWN : [share(row.coverage), row.default && el("small", {}, t("slo.default"))]);
+const coverage = (row) => (row.coverage == null ? UNKNOWN : share(row.coverage));
 
 /** The heading of a domain: its name, and how many SLOs are in which state. */
 export function groupHead({ domain, members, open }, title) {
