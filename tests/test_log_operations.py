@@ -164,3 +164,14 @@ def test_traces_that_were_kept_tell_operations_when_memory_does_not(tmp_path):
     run.intake._p.traces.forget()
     asked = {(ORDERS, (b"k" * 16).hex()), (LEDGER, (b"k" * 16).hex())}
     assert run.engine.trace_lines.operations(asked) == {(ORDERS, (b"k" * 16).hex()): "POST /orders"}
+
+
+def test_patterns_say_from_how_many_of_how_many_error_lines_they_come(tmp_path):
+    """Of a storm the newest lines are read and all are counted: both numbers are told. Of few lines they are equal."""
+    run = Run(tmp_path)
+    logged(run, "orders", *[b""] * 300)
+    logged(run, "ledger", b"", b"")
+    run.step()
+    found = {one["service"]: one for one in run.engine.log_patterns(None, NOW_S - 60, NOW_S + 60)}
+    assert [(found[one.id]["count"], found[one.id]["lines_read"], found[one.id]["lines_counted"])
+            for one in (ORDERS, LEDGER)] == [(100, 100, 300), (2, 2, 2)]

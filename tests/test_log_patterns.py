@@ -65,6 +65,42 @@ def test_a_pattern_is_new_for_an_hour_and_nothing_is_while_a_service_is_learnt()
     assert not new(NOW_S + 3600)["a fault nobody has seen"]
 
 
+def test_the_first_error_of_a_service_that_is_long_known_is_new():
+    """It was known by its calls or its other lines: silence about errors is no reason to learn. One that is only just
+    known is learnt, whoever tells of it."""
+    patterns = LogPatterns()
+    patterns.note([said("out of memory", NOW_S - 60)])
+
+    def new(since_s: float | None) -> bool:
+        found, = patterns.patterns(None, NOW_S - 300, NOW_S, lambda _service: since_s)
+        return found["is_new"]
+
+    assert [new(since_s) for since_s in (None, NOW_S - 120, NOW_S - 7200)] == [False, False, True]
+
+
+def test_patterns_too_many_to_be_kept_with_their_counts_are_not_new_after_a_restart(monkeypatch):
+    """Those that were quiet for longest lose their counts, and are known all the same."""
+    monkeypatch.setattr("app.logs.patterns.KEPT_CHARS", 160)
+    patterns = LogPatterns()
+    patterns.note([said(f"{word} fault", NOW_S - 7200 + n) for n, word in enumerate(["a", "b", "c", "d"] * 30)])
+    patterns.note([said(f"{word} {word} {word}", NOW_S - 5000) for word in ("one", "two", "three", "four", "five")])
+    again = LogPatterns()
+    again.restore(patterns.content())
+    assert sum(templates(again, NOW_S - 9000).values()) < sum(templates(patterns, NOW_S - 9000).values())
+    before = {one["template"]: one["id"] for one in patterns.patterns(None, NOW_S - 9000, NOW_S)}
+    again.note([said("a fault")])
+    found, = again.patterns(None, NOW_S - 60, NOW_S + 60)
+    assert (found["id"], found["count"], found["is_new"]) == (before["a fault"], 1, False)
+
+
+def test_counts_of_patterns_say_of_how_many_lines_they_are():
+    """All patterns of a service together are of so many lines that were read, whichever of them is listed."""
+    patterns = LogPatterns()
+    patterns.note([said("out of memory"), said("out of memory"), said("disk full"), said("x", service=PAYMENTS)])
+    found = patterns.patterns({ORDERS.id}, NOW_S - 60, NOW_S + 60)
+    assert [(one["count"], one["lines_read"]) for one in found] == [(2, 3), (1, 3)]
+
+
 def test_lines_are_counted_by_minute_and_less_finely_later():
     """A window counts its whole minutes; what is older than two hours is counted by the half hour, and no line is lost
     before a day is over."""

@@ -6,7 +6,8 @@ hours, and half hours are forgotten after a day.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 MOST_PATTERNS = 2000
@@ -16,6 +17,8 @@ NEW_FOR_S = 3600.0
 """A pattern is new for so long after it was first seen."""
 LEARNING_S = 600.0
 """Of a service that was never heard before, everything is new: for so long nothing is called so."""
+Since = Callable[[str], float | None]
+"""Since when a service (its id) is known, by whatever tells of it; None for one that is not."""
 
 
 @dataclass(slots=True)
@@ -85,15 +88,26 @@ class PatternTable:
         """Every pattern; those that spoke last come last."""
         return [*self._patterns.values()]
 
-    def is_new(self, pattern: Pattern, to_s: float) -> bool:
-        """Whether a pattern was first seen in the hour before `to_s`, of a service that was heard for a while then."""
-        heard_s = self._heard_s[pattern.service]
+    def is_new(self, pattern: Pattern, to_s: float, since: Since = lambda _service: None) -> bool:
+        """Whether a pattern was first seen in the hour before `to_s`, of a service that was known for a while then: it
+        may never have had an error line before."""
+        known_s, heard_s = since(pattern.service), self._heard_s[pattern.service]
+        heard_s = heard_s if known_s is None else min(known_s, heard_s)
         return to_s - NEW_FOR_S <= pattern.first_s < to_s and pattern.first_s >= heard_s + LEARNING_S
 
-    def said(self, services: Collection[str] | None, from_s: float, to_s: float) -> list[tuple[Pattern, int]]:
+    def read(self, services: Collection[str] | None, from_s: float, to_s: float) -> Counter[str]:
+        """How many lines of each service, with a time in [from_s, to_s), the counts of its patterns are of."""
+        read: Counter[str] = Counter()
+        for pattern in self._patterns.values():
+            if services is None or pattern.service in services:
+                read[pattern.service] += pattern.between(from_s, to_s)
+        return read
+
+    def said(self, services: Collection[str] | None, from_s: float, to_s: float,
+             since: Since = lambda _service: None) -> list[tuple[Pattern, int]]:
         """(pattern, lines) of some services, or of all (None), that had lines in [from_s, to_s): new ones first, then
         by lines."""
         found = [(pattern, pattern.between(from_s, to_s)) for pattern in self._patterns.values()
                  if services is None or pattern.service in services]
         spoke = [(pattern, lines) for pattern, lines in found if lines]
-        return sorted(spoke, key=lambda one: (not self.is_new(one[0], to_s), -one[1], one[0].id))
+        return sorted(spoke, key=lambda one: (not self.is_new(one[0], to_s, since), -one[1], one[0].id))

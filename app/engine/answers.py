@@ -22,8 +22,21 @@ from app.engine.presence import Presence, ends_of, is_id
 from app.engine.registered import Registered
 from app.examples import rows_of
 from app.intake import OTLP
-from topology.members import CLIENT_SIDE, GAUGE, INSTANCE, LOG, PART, ROOT_WORK, SERVER_SIDE, WORK, Members
+from topology.graph import whole
+from topology.members import (
+    CLIENT_SIDE,
+    ERROR_LEVELS,
+    GAUGE,
+    INSTANCE,
+    LOG,
+    PART,
+    ROOT_WORK,
+    SERVER_SIDE,
+    WORK,
+    Members,
+)
 from topology.model import GaugeKey, LogKey, SeriesKey, Service
+from topology.readings import MINUTE_S
 from topology.ring import Ring, Totals
 from topology.rollup import CALLS, RollupBatch
 from topology.standing import Speaking
@@ -194,6 +207,19 @@ class Answers(LogAnswers, ABC):
         levels = {level: [n or 0 for n in column.answer(("calls",))["calls"]] for level, column in columns.items()}
         return {"times": times, "levels": levels}
 
+    def error_lines(self, from_s: float, to_s: float) -> dict[str, int | float]:
+        """The error lines of every node, by its id, in whole minutes."""
+        first_s, found = int(from_s) // MINUTE_S * MINUTE_S, dict[str, float]()
+        for batch, keys in self._log_rollups(first_s, to_s, MINUTE_S):
+            inside = (batch.starts_s >= first_s) & (batch.starts_s < to_s)
+            sums = np.bincount(batch.series[inside], batch.counts[inside, CALLS], minlength=len(keys))
+            for row in np.flatnonzero(sums).tolist():
+                key = keys[row]
+                if isinstance(key, LogKey) and key.level in ERROR_LEVELS:
+                    node = self.drawn_as(key.service).id
+                    found[node] = found.get(node, 0.0) + float(sums[row])
+        return {node: whole(lines) for node, lines in found.items()}
+
     def _log_rollups(self, from_s: float, to_s: float,
                      step_s: int) -> list[Part]:
         with self.lock:
@@ -275,6 +301,7 @@ def _about(members: Members, of: str):  # type: ignore[no-untyped-def]
     wanted = {end.id for end in ends_of(of) or (Service.from_id(of),)}
 
     def choice(key: SeriesKey) -> bool:
+        """Whether a series is of what is asked about, or of the users who call it."""
         services = (key.caller, key.callee) if hasattr(key, "caller") else (key.service,)  # type: ignore[union-attr]
         shown = (members.display(service) for service in services)
         users = [members.user_for(services[-1])] if len(services) == 2 else []

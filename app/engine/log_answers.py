@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.engine.moments import rfc3339
 from app.engine.naming import Naming
 from app.engine.parts import Parts
+from app.engine.presence import Presence
 from app.engine.trace_lines import TraceLines
 from app.examples import rows_of
 from app.line_search import LineSearch
@@ -22,6 +25,7 @@ class LogAnswers(Naming):
     """The part of the engine that answers about log lines; what it reads from is the engine's."""
 
     parts: Parts
+    presence: Presence
     trace_lines: TraceLines
 
     def note_lines(self, source: str, lines: Sequence[FoundLine]) -> None:
@@ -44,10 +48,25 @@ class LogAnswers(Naming):
         return self.told_lines(lines[:limit])
 
     def log_patterns(self, service: str | None, from_s: float, to_s: float, limit: int = 100) -> list[dict[str, Any]]:
-        """The patterns of error lines with lines in [from_s, to_s), new ones first, then by lines."""
+        """The patterns of error lines with lines in [from_s, to_s), new ones first, then by lines; of how many of the
+        error lines of its service that are counts, each says."""
         self.parts.logs.listen()
-        found = self.parts.logs.patterns.patterns(self._ids(service), from_s, to_s)[:limit]
-        return [{**one, **self._named(Service.from_id(one["service"]))} for one in found]
+        found = self.parts.logs.patterns.patterns(self._ids(service), from_s, to_s, self._known_since)
+        read = Counter[str]()
+        for source, lines in {one["service"]: one["lines_read"] for one in found}.items():
+            read[self.drawn_as(Service.from_id(source)).id] += lines
+        counted = self.error_lines(from_s, to_s) if found else {}
+        told = [{**one, **self._named(Service.from_id(one["service"]))} for one in found[:limit]]
+        return [{**one, "lines_read": (n := read[one["service"]]),
+                 "lines_counted": max(n, counted.get(one["service"], 0))} for one in told]
+
+    def _known_since(self, service: str) -> float | None:
+        """Since when anything tells of a service, as a source names it."""
+        return self.presence.seen.get(self.drawn_as(Service.from_id(service)).id, (None,))[0]
+
+    @abstractmethod
+    def error_lines(self, from_s: float, to_s: float) -> Mapping[str, int | float]:
+        """The error lines of every node, by its id, in whole minutes."""
 
     def _ids(self, service: str | None) -> set[str] | None:
         """The ids under which sources may know a node; None for all nodes."""

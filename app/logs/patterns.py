@@ -11,11 +11,11 @@ from typing import Any
 
 from app.engine.moments import rfc3339
 from app.logs.templates import Templates, fixed_words
-from topology.log_patterns import Pattern, PatternTable
+from topology.log_patterns import Pattern, PatternTable, Since
 from topology.model import Service
 
 KEPT_CHARS = 1 << 18
-"""How much is kept over a restart: the patterns that spoke last come first."""
+"""How much is kept over a restart, the patterns that spoke last first, and as much of others without their counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,18 @@ class LogPatterns:
         del self._ids[place]
         self._templates[service].forget(number)
 
-    def patterns(self, services: Collection[str] | None, from_s: float, to_s: float) -> list[dict[str, Any]]:
+    def patterns(self, services: Collection[str] | None, from_s: float, to_s: float,
+                 since: Since = lambda _service: None) -> list[dict[str, Any]]:
         """The patterns of services (their ids; None: of all) that had lines in [from_s, to_s), new ones first, then by
-        lines: id, service, template, level, count, first_seen, last_seen, is_new."""
+        lines: id, service, template, level, count, first_seen, last_seen, is_new; and `lines_read`, of how many lines
+        of the service all counts of its patterns are. `since` tells since when services are known."""
         with self._lock:
+            read = self._table.read(services, from_s, to_s)
             return [{
                 "id": one.id, "service": one.service, "template": one.template, "level": one.level, "count": lines,
                 "first_seen": rfc3339(one.first_s), "last_seen": rfc3339(one.last_s),
-                "is_new": self._table.is_new(one, to_s),
-            } for one, lines in self._table.said(services, from_s, to_s)]  # fmt: skip
+                "is_new": self._table.is_new(one, to_s, since), "lines_read": read[one.service],
+            } for one, lines in self._table.said(services, from_s, to_s, since)]  # fmt: skip
 
     def words(self, identity: str) -> tuple[str, str] | None:
         """The service's id of a pattern and words that all its lines have; None for one that is not known."""
@@ -102,9 +105,11 @@ class LogPatterns:
         rows: list[list[Any]] = []
         chars = 0
         for one in reversed(self._table.all()):
-            rows.append([one.id, one.service, one.template, one.level, one.first_s, one.last_s, [*one.counts.items()]])
-            chars += len(one.template) + len(one.service) + 12 * len(one.counts)
-            if chars > KEPT_CHARS:
+            # without its counts a pattern is small, and is not called new when it comes again
+            counts = [*one.counts.items()] if chars < KEPT_CHARS else []
+            rows.append([one.id, one.service, one.template, one.level, one.first_s, one.last_s, counts])
+            chars += len(one.template) + len(one.service) + 12 * len(counts)
+            if chars > 2 * KEPT_CHARS:
                 break
         return rows
 
