@@ -45,7 +45,7 @@ def wall(visitor: Visitor, width: int = 1920, height: int = 1080, path: str = "/
 
 
 def test_the_wall_says_state_clock_and_age_in_words(shop: Shop, visitor: Visitor) -> None:
-    """The overall state in words and since when, the clock, the age of the data, the worst problems in short figures."""
+    """The overall state in words and since when, the clock, the age of the data, the worst problems in short."""
     page = wall(visitor)
     expect(page.locator("h1")).to_contain_text(re.compile(r"^\d burning: "))
     expect(page.locator(".clock b")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
