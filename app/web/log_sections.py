@@ -35,11 +35,14 @@ def logs(known: NodeFacts, base: str, w: Wording) -> html.Section | None:
 
 def _pattern(one: Json, base: str, w: Wording) -> html.Li:
     asked = urlencode({"service": one["service"], "pattern": one["id"]})
-    count = w("logs.count.one") if one["count"] == 1 else w("logs.count", f"{one['count']:,}")
+    words = [w("logs.count.one") if one["count"] == 1 else w("logs.count", f"{one['count']:,}")]
+    read, counted = one.get("lines_read", 0), one.get("lines_counted", 0)
+    words += [w("logs.read_of", f"{read:,}", f"{counted:,}")] if read < counted else []
+    words.append(w("logs.since", w.day_and_clock(one["first_seen"])))
     return html.Li(html.A([
         html.Span([html.Em(w("logs.new"), className="new") if one["is_new"] else None, _level(one["level"], w)]),
         html.Code(one["template"] or w("logs.empty_body")),
-        html.Small(f"{count} · {w('logs.since', w.day_and_clock(one['first_seen']))}"),
+        html.Small(" · ".join(words)),
     ], href=f"{base}logs?{asked}"))  # fmt: skip
 
 

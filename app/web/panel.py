@@ -71,7 +71,7 @@ class Panel:
             objectives(known.slos, self._base, w),
             sections.neighbours("source", node["callers"], known.around, _calls, w),
             sections.neighbours("target", node["callees"], known.around, _time, w),
-            sections.operations(node["operations"], w),
+            sections.operations(node["operations"], node.get("log"), w),
             sections.examples(node, known.traces, known.example, known.around, self._base, w),
             log_sections.logs(known, self._base, w),
             self._changes(known) if known.since_s is None else None,

@@ -105,19 +105,29 @@ def neighbours(
     return found
 
 
-def operations(found: Sequence[Json], w: Wording) -> html.Section | None:
-    """The failing operations first, then the slowest."""
-    ranked = sorted(found, key=lambda one: (one["error_ratio"] or 0, one["p95_ms"] or 0), reverse=True)
+def operations(found: Sequence[Json], log: Json | None, w: Wording) -> html.Section | None:
+    """The failing operations first, then the slowest; with their error lines, and how many of all these are known to
+    belong to an operation, where the service logs any."""
+    ranked = sorted(found, key=lambda one: (one["error_ratio"] or 0, one.get("error_lines") or 0, one["p95_ms"] or 0),
+                    reverse=True)  # fmt: skip
+    errors = log["error_lines"] if log else 0
     lines = [
         html.Tr([
             html.Td(html.Span(one["operation"], className="cut", title=one["operation"])),
             html.Td(w.rate(one["calls_per_s"]), className="n"), _ratio(one, w),
             html.Td(w.millis(one["p95_ms"]), className="n"),
+            *([html.Td(_count(one.get("error_lines")), className="n")] if errors else []),
         ])
         for one in ranked[:MOST_OPERATIONS]
     ]  # fmt: skip
-    table = html.Table([_heads(w, "operations"), html.Tbody(lines)], className="near") if lines else None
-    return section(w("panel.operations"), w("panel.worst_first"), table)
+    heads = _heads(w, "operations", "panel.column.error_lines" if errors else "")
+    table = html.Table([heads, html.Tbody(lines)], className="near") if lines else None
+    known = w("panel.operations.lines", _count(log["of_operations"]), _count(errors)) if log and errors else ""
+    return section(w("panel.operations"), " · ".join(filter(None, [w("panel.worst_first"), known])), table)
+
+
+def _count(number: float | None) -> str:
+    return UNKNOWN if number is None else f"{number:,}"
 
 
 def instance_rows(

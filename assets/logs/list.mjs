@@ -39,5 +39,5 @@ export function patternList(patterns, { chosen, choose }) {
     el("button", { type: "button", "aria-pressed": String(one.id === chosen), "data-pattern": one.id, onclick: () => choose(one.id === chosen ? null : one) },
       el("span", {}, one.is_new ? el("em", { class: "new" }, t("logs.new")) : null, levelOf(one.level), el("small", {}, nameOf(one))),
       el("code", {}, one.template || t("logs.empty_body")),
-      el("small", {}, [t(one.count === 1 ? "logs.count.one" : "logs.count", one.count), t("logs.since", dayAndClock(new Date(one.first_seen)))].join(" · "))))));
+      el("small", {}, [t(one.count === 1 ? "logs.count.one" : "logs.count", one.count), ...(one.lines_read < one.lines_counted ? [t("logs.read_of", one.lines_read, one.lines_counted)] : []), t("logs.since", dayAndClock(new Date(one.first_seen)))].join(" · "))))));
 }
