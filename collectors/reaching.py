@@ -7,9 +7,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from collectors.config import Matching, ReadableFile
+from collectors.config import Matching, ReadableFile, Secret
 
 Url = Annotated[str, Matching(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", "an address such as http://host:8080")]
+
+
+def login_faults(username: str, password: Secret | None, **other: Secret | None) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with who asks: by name and password, by the `other` secret (by its key), or as nobody."""
+    if (password is None) != (not username):
+        yield "password", "username and password together", "one of them"
+    for key, secret in other.items():
+        if secret is not None and username:
+            yield key, "either this or a name and a password", "both"
+
+
+def trust_faults(ca: ReadableFile | None) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with certificates that are trusted in place of those of the system."""
+    try:
+        ssl.create_default_context(cafile=ca)
+    except OSError:
+        yield "ca", "certificates in PEM", "nothing of that kind"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from collectors.config import Duration, Matching, Range, ReadableFile, Secret
+from collectors.reaching import login_faults, trust_faults
 
 Url = Annotated[str, Matching(
     r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+)(:\d{1,5})?(/[^\s?#]*)?", "an address such as https://elastic.example:9200"
@@ -34,15 +34,8 @@ class Connection:
         """At least one host, one way to log in, and certificates that are some."""
         if not self.hosts:
             yield "hosts", "at least one address", "none"
-        if (self.password is None) != (not self.username):
-            yield "password", "username and password together", "one of them"
-        if self.api_key is not None and self.username:
-            yield "api_key", "either an API key or a name and a password", "both"
-        if self.ca is not None:
-            try:
-                ssl.create_default_context(cafile=str(self.ca))
-            except OSError:
-                yield "ca", "certificates in PEM", "nothing of that kind"
+        yield from login_faults(self.username, self.password, api_key=self.api_key)
+        yield from trust_faults(self.ca)
 
     def authorization(self) -> Mapping[str, str]:
         """The header by which a request is known, with what the file of a secret says now; none for nobody."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -93,19 +93,11 @@ class V3:
                   "query.start_time_max": _rfc3339(search.to_us - 1), "query.num_traces": str(search.limit)}
         if search.min_ms:
             params["query.duration_min"] = f"{search.min_ms:g}ms"
-        return self._traces(self._caller.get("/api/v3/traces", params))
+        return _traces(self._caller.get("/api/v3/traces", params), _of_v3)
 
     def trace(self, trace_id: str) -> Traces:
         """See Interface."""
-        return self._traces(self._caller.get(f"/api/v3/traces/{quote(trace_id, safe='')}"))
-
-    def _traces(self, reply: Reply) -> Traces:
-        if reply.body is None:
-            return Traces({}, large=True)
-        if reply.status == 404:
-            return Traces({})
-        results = [part.get("result") or {} for part in _parts(reply)]
-        return Traces(_by_trace(made for result in results for made in otlp_spans(result.get("resourceSpans") or ())))
+        return _traces(self._caller.get(f"/api/v3/traces/{quote(trace_id, safe='')}"), _of_v3)
 
 
 class Internal:
@@ -124,18 +116,11 @@ class Internal:
                   "limit": str(search.limit)}
         if search.min_ms:
             params["minDuration"] = f"{search.min_ms:g}ms"
-        return self._traces(self._caller.get("/api/traces", params))
+        return _traces(self._caller.get("/api/traces", params), _of_internal)
 
     def trace(self, trace_id: str) -> Traces:
         """See Interface."""
-        return self._traces(self._caller.get(f"/api/traces/{quote(trace_id, safe='')}"))
-
-    def _traces(self, reply: Reply) -> Traces:
-        if reply.body is None:
-            return Traces({}, large=True)
-        if reply.status == 404:
-            return Traces({})
-        return Traces(_by_trace(made for trace in _answer(reply).get("data") or () for made in _spans(trace)))
+        return _traces(self._caller.get(f"/api/traces/{quote(trace_id, safe='')}"), _of_internal)
 
 
 def request_of(made: Iterator[Made]) -> bytes:
@@ -146,10 +131,22 @@ def request_of(made: Iterator[Made]) -> bytes:
     return request.content()
 
 
-def _spans(trace: Mapping[str, Any]) -> Iterator[Made]:
-    senders = {name: sender(process) for name, process in (trace.get("processes") or {}).items()}
-    for document in trace.get("spans") or ():
-        yield senders.get(document.get("processID"), b""), write(document)
+def _traces(reply: Reply, made: Callable[[Reply], Iterator[Made]]) -> Traces:
+    if reply.body is None:
+        return Traces({}, large=True)
+    return Traces({} if reply.status == 404 else _by_trace(made(reply)))
+
+
+def _of_v3(reply: Reply) -> Iterator[Made]:
+    for part in _parts(reply):
+        yield from otlp_spans((part.get("result") or {}).get("resourceSpans") or ())
+
+
+def _of_internal(reply: Reply) -> Iterator[Made]:
+    for trace in _answer(reply).get("data") or ():
+        senders = {name: sender(process) for name, process in (trace.get("processes") or {}).items()}
+        for document in trace.get("spans") or ():
+            yield senders.get(document.get("processID"), b""), write(document)
 
 
 def _by_trace(made: Iterator[Made]) -> dict[bytes, list[Made]]:

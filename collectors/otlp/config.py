@@ -9,13 +9,8 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-from collectors.config import Address, Duration, Name, Range, Secret, Size
-from collectors.receiving.tls import Tls
-
-KIB = 1 << 10
-MIB = 1 << 20
-GIB = 1 << 30
-
+from collectors.config import Address, Name, Range, Size
+from collectors.receiving.config import GIB, KIB, MIB, Listening
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +68,12 @@ def default_metrics() -> Mapping[str, Reading]:
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """OTLP over gRPC and HTTP. An address of null switches that server off.
+class Config(Listening):
+    """OTLP over gRPC and HTTP, see `Listening`.
 
-    `max_body` bounds one request, as sent and after decompression; `in_flight` bounds all requests between arrival
-    and answer together, beyond it senders are asked to come back after `retry_after`; `grpc_threads` is how many
-    gRPC requests are worked on, and waited for on disk, at once; a sender is cut off when one request takes longer
-    than `request_timeout` to arrive or it is silent for `idle_timeout`; `token` is the bearer token every sender
-    must show; a resource's zone is the first of `zone_attributes` it has. What several receivers take in is read
-    alike, so the keys `COMMON` are the same for all.
+    `max_body` bounds a request as sent and after decompression; `grpc_threads` is how many gRPC requests are worked on,
+    and waited for on disk, at once; `token` is a bearer token; a resource's zone is the first of `zone_attributes` it
+    has. What several receivers take in is read alike, so the keys `COMMON` are the same for all.
     """
 
     COMMON: ClassVar[tuple[str, ...]] = ("zone_attributes", "metrics")
@@ -89,12 +81,7 @@ class Config:
     http: Address | None = Address("127.0.0.1", 4318)
     max_body_bytes: Annotated[int, Size(64 * KIB, GIB)] = 64 * MIB
     in_flight_bytes: Annotated[int, Size(MIB)] = 256 * MIB
-    retry_after_s: Annotated[float, Duration(0.1, 300)] = 1.0
     grpc_threads: Annotated[int, Range(1, 256)] = 8
-    idle_timeout_s: Annotated[float, Duration(1, 3600)] = 120.0
-    request_timeout_s: Annotated[float, Duration(1, 3600)] = 60.0
-    tls: Tls | None = None
-    token: Secret | None = None
     zone_attributes: tuple[Name, ...] = ("cloud.availability_zone",)
     metrics: Mapping[str, Reading] = field(default_factory=default_metrics)
 
@@ -105,10 +92,9 @@ class Config:
         return grpc or http, http or grpc
 
     def check(self) -> Iterator[tuple[str, str, str]]:
-        """At least one server; and a request that comes compressed is held twice for a moment, which has to fit."""
-        if self.grpc is None and self.http is None:
-            yield "", "an address for grpc or http", "neither"
-        if self.in_flight_bytes < 2 * self.max_body_bytes:
+        """See Listening; and a request that comes compressed is held twice for a moment, which has to fit."""
+        yield from Listening.check(self)
+        if self.max_body_bytes <= self.in_flight_bytes < 2 * self.max_body_bytes:
             yield "in_flight", "at least twice max_body", "less"
 
 

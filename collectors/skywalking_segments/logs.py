@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from collectors.skywalking_segments.attributes import texts
 from collectors.skywalking_segments.identity import span_id, trace_id
 from collectors.skywalking_segments.protocol.skywalking_pb2 import LogData, LogDataBody
-from collectors.skywalking_segments.senders import Fill
+from collectors.skywalking_segments.senders import BySender, Fill
 from collectors.skywalking_segments.spans import nanos
 
 
 def logs_request(lines: Iterable[LogData], fill: Fill) -> bytes:
     """The bytes of the ExportLogsServiceRequest with these lines, grouped by who sent them."""
     request = ExportLogsServiceRequest()
-    scopes: dict[tuple[str, str], ScopeLogs] = {}
+    senders = BySender(request.resource_logs.add, lambda block: block.scope_logs.add(), fill)
     for line in lines:
-        sender = line.service, line.serviceInstance
-        scope = scopes.get(sender)
-        if scope is None:
-            block = request.resource_logs.add()
-            fill(block.resource, *sender)
-            scope = scopes[sender] = block.scope_logs.add()
-        _write(line, scope.log_records.add())
+        _write(line, senders.scope(line).log_records.add())
     return request.SerializeToString()
 
 

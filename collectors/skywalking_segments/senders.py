@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from collectors.skywalking_segments.instances import Instances
+from collectors.skywalking_segments.protocol.skywalking_pb2 import LogData, SegmentObject
 
 GROUP = "::"
 Fill = Callable[[Resource, str, str], None]
 """Fills an empty resource for a service and an instance."""
+Scope = TypeVar("Scope")
+
+
+class BySender(Generic[Scope]):
+    """A block of a request for every sender, added by `add` and filled when it is first asked for; what is written
+    goes to the block's one scope, which `inside` adds."""
+
+    def __init__(self, add: Callable[[], Any], inside: Callable[[Any], Scope], fill: Fill) -> None:
+        self._add, self._inside, self._fill = add, inside, fill
+        self._scopes: dict[tuple[str, str], Scope] = {}
+
+    def scope(self, sent: SegmentObject | LogData) -> Scope:
+        """Where something of its sender is written."""
+        sender = sent.service, sent.serviceInstance
+        if sender not in self._scopes:
+            block = self._add()
+            self._fill(block.resource, *sender)
+            self._scopes[sender] = self._inside(block)
+        return self._scopes[sender]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from collectors.skywalking_segments.attributes import attributes, texts
 from collectors.skywalking_segments.identity import is_hashed, span_id, trace_id
@@ -22,7 +22,7 @@ from collectors.skywalking_segments.protocol.skywalking_pb2 import (
     SegmentReference,
     SpanObject,
 )
-from collectors.skywalking_segments.senders import Fill
+from collectors.skywalking_segments.senders import BySender, Fill
 
 NANOS_PER_MS = 1_000_000
 LAST_MS = (1 << 63) // NANOS_PER_MS - 1
@@ -32,14 +32,9 @@ _EXCEPTION = {"error.kind": "exception.type", "message": "exception.message", "s
 def traces_request(segments: Iterable[SegmentObject], fill: Fill) -> bytes:
     """The bytes of the ExportTraceServiceRequest with the spans of these segments, grouped by who sent them."""
     request = ExportTraceServiceRequest()
-    scopes: dict[tuple[str, str], ScopeSpans] = {}
+    senders = BySender(request.resource_spans.add, lambda block: block.scope_spans.add(), fill)
     for segment in segments:
-        sender = segment.service, segment.serviceInstance
-        scope = scopes.get(sender)
-        if scope is None:
-            block = request.resource_spans.add()
-            fill(block.resource, *sender)
-            scope = scopes[sender] = block.scope_spans.add()
+        scope = senders.scope(segment)
         for span in segment.spans:
             _write(span, segment, scope.spans.add())
     return request.SerializeToString()

@@ -10,7 +10,7 @@ from typing import Annotated
 import httpx
 
 from collectors.config import Duration, Range, ReadableFile, Secret
-from collectors.reaching import Url
+from collectors.reaching import Url, login_faults, trust_faults
 from topology.errors import SourceUnavailable
 
 MOST_BYTES = 16 << 20
@@ -34,15 +34,8 @@ class Site:
 
     def check(self) -> Iterator[tuple[str, str, str]]:
         """One way to log in, and certificates that are some."""
-        if (self.password is None) != (not self.username):
-            yield "password", "username and password together", "one of them"
-        if self.token is not None and self.username:
-            yield "token", "either a token or a name and a password", "both"
-        if self.ca is not None:
-            try:
-                ssl.create_default_context(cafile=str(self.ca))
-            except OSError:
-                yield "ca", "certificates in PEM", "nothing of that kind"
+        yield from login_faults(self.username, self.password, token=self.token)
+        yield from trust_faults(self.ca)
 
 
 @dataclass(frozen=True, slots=True)
