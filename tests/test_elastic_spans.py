@@ -186,10 +186,15 @@ def test_trouble_is_a_line_in_plain_words(cluster, source, reply, words):
         source().pull(MINUTE, MINUTE + 60)
 
 
-def test_indices_that_are_not_there_are_no_trouble(source):
-    """Nothing matches: there are no spans."""
-    found, pull = pulled(source(indices=("nothing-*",)))
-    assert (found, pull.faults, pull.partial) == ([], [], set())
+def test_indices_that_are_not_there_are_told(cluster, source):
+    """Nothing matches, which is also what a login that may see none is told: there are no spans, and no minute lacks
+    any; one pattern that matches is enough."""
+    found, pull = pulled(source(indices=("nothing-*", "traces-*")))
+    told = ["nothing-*,traces-*: no index matches, or the login may see none"]
+    assert (found, pull.faults, pull.partial) == ([], told, set())
+    put(cluster, spans(range(1, 9)))
+    found, pull = pulled(source())
+    assert (found, pull.faults) == (ids(range(1, 9)), [])
 
 
 def test_the_ceiling_of_queries_holds_and_progress_is_kept(cluster, source):

@@ -31,12 +31,13 @@ def between(from_s: float, to_s: float) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many documents there are in each slice that has any; why some may not be counted ("" when all are), and the
-    indices that did not answer."""
+    """How many documents there are in each slice that has any; why some may not be counted ("" when all are), the
+    indices that did not answer, and whether there is any index at all."""
 
     slices: Counts
     lacks: str
     silent: Sequence[str]
+    any_index: bool
 
 
 def counts(cluster: Cluster, index: str, from_s: int, to_s: int) -> Counted:
@@ -51,8 +52,9 @@ def counts(cluster: Cluster, index: str, from_s: int, to_s: int) -> Counted:
             start_s = int(bucket["key"]) // 1000
             if from_s <= start_s < to_s:
                 found[start_s] = found.get(start_s, 0) + int(bucket["doc_count"])
-    failures = (reply.get("_shards") or {}).get("failures") or ()
-    return Counted(found, shortfall(reply), sorted({str(one["index"]) for one in failures if one.get("index")}))
+    shards = reply.get("_shards") or {}
+    silent = sorted({str(one["index"]) for one in shards.get("failures") or () if one.get("index")})
+    return Counted(found, shortfall(reply), silent, bool(shards.get("total", 1)))
 
 
 def stretches(starts: Sequence[int], longest_s: int = 60) -> Iterator[tuple[int, int]]:

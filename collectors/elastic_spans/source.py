@@ -42,6 +42,8 @@ class StoredSpans:
         missing = Missing()
         if found.lacks:
             missing.between(from_s * MICROS, to_s * MICROS, found.lacks)
+        if not found.any_index:
+            missing.tell(f"{self._index}: no index matches, or the login may see none")
         changed = sorted(start for start, n in found.slices.items() if self._as_read.get(start) != n)
         self._read["slices_unchanged"] += len(found.slices) - len(changed)
         return Pulled(spans=self._spans(changed, found, missing), faults=missing.faults, partial=missing.minutes)
