@@ -245,6 +245,19 @@ def test_sentence_names_where_the_failures_began(tmp_path):
     assert [node["errors"] for node in run.engine.snapshot(300)["nodes"] if node["name"] == "web"] == [0]
 
 
+def test_pace_of_another_window_is_named(tmp_path):
+    """A ticket speaks of a day, and the time to exhaustion is told at the pace of the hour: the sentence says both, so
+    that it can be checked by hand (60 of 5,000 in the hour, 60 of 15,000 in the day)."""
+    run = count(begun(tmp_path), 10_000)
+    run.settle(3 * 3600)
+    count(run, 5000, failed=60).settle(20)
+    entry = run.engine.slo("default-availability:orders")
+    assert (entry["state"], entry["burn"]["1h"], entry["burn"]["1d"]) == ("at_risk", 12.0, 4.0)
+    assert "in the last 24 h, 4.0x the budgeted rate (at or above 3x)" in entry["why"]["en"]
+    assert "; at the pace of the last hour the 30-day budget is spent in 2 d 11 h." in entry["why"]["en"]
+    assert entry["exhausted_in_s"] == pytest.approx(entry["budget_left"] * 30 * DAY_S / 12, rel=1e-5)
+
+
 def test_alerts_of_one_objective_stand_newest_first(tmp_path):
     """What fires stands first, a ticket below a page is marked, and what ended follows, the newest first."""
     run = begun(tmp_path, orders=EXAMPLE)

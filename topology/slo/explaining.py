@@ -26,6 +26,7 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "quiet": "{state}: {name}: nothing was counted in the last {span}",
         "limit": " (at or above {limit}x)", "held": " (no longer so, shown until the short window is over)",
         "pace": "; at this pace the {period} budget is spent in {left}.",
+        "pace_of": "; at the pace of the last {span} the {period} budget is spent in {left}.",
         "left": "; {left} of the {period} budget is left.",
         "spent": "; nothing is left of the {period} budget.", "over": "; the {period} budget is overspent by {left}.",
         "few": "; the {period} budget is overspent by {left}, but by fewer than the {floor} bad events that count.",
@@ -43,7 +44,8 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "opening": "{state}：{name}：最近 {span} {ratio} {bad}，为预算速率的 {burn} 倍",
         "quiet": "{state}：{name}：最近 {span}没有任何计数",
         "limit": "（达到或高于 {limit} 倍）", "held": "（已不再成立，短窗口结束前保持显示）",
-        "pace": "；按此速度 {period}预算将在 {left}后用尽。", "left": "；{period}预算尚余 {left}。",
+        "pace": "；按此速度 {period}预算将在 {left}后用尽。",
+        "pace_of": "；按最近 {span}的速度 {period}预算将在 {left}后用尽。", "left": "；{period}预算尚余 {left}。",
         "spent": "；{period}预算已用尽。", "over": "；{period}预算超支 {left}。",
         "few": "；{period}预算超支 {left}，但不良事件不足 {floor} 次，不计。",
         "origin": "{share} 的失败源自 {name}。",
@@ -107,7 +109,7 @@ def why(found: Standings, alerts: Alerts, shown: Shown, row: int, language: str,
     if limit is not None and not shown.held[row]:
         text += said["limit"].format(limit=f"{limit:g}")
     text += said["held"] if shown.held[row] else ""
-    text += _budget(said, language, found, row, state)
+    text += _budget(said, language, found, row, state, window)
     if state is not State.OK and origin is not None and kind_of(slo) == "availability":
         text += said["origin"].format(share=percent(origin.share), name=origin.names[language])
     return text
@@ -156,13 +158,16 @@ def _bad(said: Mapping[str, str], slo: Slo) -> str:
     return said[kind if kind in ("availability", "logs") else "figure"]
 
 
-def _budget(said: Mapping[str, str], language: str, found: Standings, row: int, state: State) -> str:
+def _budget(said: Mapping[str, str], language: str, found: Standings, row: int, state: State, window: int) -> str:
     left, period = float(found.left[row]), _period(language, found.plan.slos[row].period.length)
     if np.isnan(left):
         return "." if language == "en" else "。"
     seconds = float(found.exhausted_in_s[row])
     if state in (State.BURNING, State.AT_RISK) and not np.isnan(seconds):
-        return said["pace"].format(period=period, left=until(language, seconds / 3600))
+        paced = int(found.plan.long_at[row])  # the time to exhaustion is told at the pace of this window
+        span_words = _span(language, found.plan.windows_s[paced])
+        pace = said["pace" if paced == window else "pace_of"]
+        return pace.format(period=period, left=until(language, seconds / 3600), span=span_words)
     if left < -5e-4:
         few = state is State.OK
         floor = found.plan.slos[row].min_bad_events
