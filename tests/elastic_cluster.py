@@ -102,8 +102,9 @@ class Cluster:
         hits = [(name, number, document) for name in names for number, document in enumerate(self.indices[name][1])
                 if matches(body.get("query", {"match_all": {}}), document)]
         if "aggs" in body:
-            lines = composite(body["aggs"]["lines"], [document for _, _, document in hits])
-            reply["aggregations"] = {"lines": lines}
+            found = [document for _, _, document in hits]
+            reply["aggregations"] = {name: composite(told, found) if "composite" in told else nested(told, found)
+                                     for name, told in body["aggs"].items()}
         reply["hits"]["hits"] = _page(hits, body)
         return 200, reply
 
@@ -189,6 +190,25 @@ def composite(told: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -
         levels = {"levels": {"buckets": {level: {"doc_count": n} for level, n in tagged.get(key, {}).items()}}}
         buckets.append({"key": name, "doc_count": counts[key], **(levels if key in tagged else {})})
     return {"buckets": buckets, **({"after_key": named[-1]} if named else {})}
+
+
+def nested(told: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A filter, terms or histogram aggregation with what is within it; the most frequent first."""
+    def within(kept: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        inner = {name: nested(one, kept) for name, one in told.get("aggs", {}).items()}
+        return {"doc_count": len(kept), **inner}
+
+    if "filter" in told:
+        return within([document for document in documents if matches(told["filter"], document)])
+    kind, asked = next((kind, asked) for kind, asked in told.items() if kind != "aggs")
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for document in documents:
+        key = _bucket({kind: asked}, document)
+        key = asked.get("missing") if key is None else key
+        if key is not None:
+            groups.setdefault(key, []).append(document)
+    ranked = sorted(groups.items(), key=lambda group: -len(group[1]))[: asked.get("size")]
+    return {"buckets": [{"key": key, **within(kept)} for key, kept in ranked]}
 
 
 def _bucket(source: Mapping[str, Any], document: Mapping[str, Any]) -> Any:

@@ -11,6 +11,8 @@ from typing import Any
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
+OPERATION = "POST /orders"
+"""In which the lines of that trace were written."""
 KEYWORD, TEXT, LONG, DATE = {"type": "keyword"}, {"type": "text"}, {"type": "long"}, {"type": "date"}
 NUMBERS = {"debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 Document = dict[str, Any]
@@ -101,7 +103,8 @@ def apm_error(line: Line, time_s: float) -> Document:
         error["log"] = {"level": "fatal", "message": line.body}
     return {"@timestamp": iso(time_s), "processor": {"event": "error", "name": "error"}, "error": error,
             "service": {"name": line.service, "environment": "prod", "node": {"name": f"{line.service}-1"}},
-            **({"trace": {"id": line.trace_id}, "transaction": {"id": SPAN}} if line.trace_id else {})}
+            **({"trace": {"id": line.trace_id}, "transaction": {"id": SPAN, "name": OPERATION}}
+               if line.trace_id else {})}
 
 
 def skywalking(line: Line, time_s: float) -> Document:
@@ -111,7 +114,8 @@ def skywalking(line: Line, time_s: float) -> Document:
             "service_instance_id": f"{service}.1_{b64encode(f'{line.service}-1'.encode()).decode()}",
             "time_bucket": int(datetime.fromtimestamp(time_s, UTC).strftime("%Y%m%d%H%M%S")),
             "tags": [f"level={line.level.upper()}", "logger=com.example.Shop"], "unique_id": f"{time_s}",
-            **({"trace_id": line.trace_id, "trace_segment_id": SPAN, "span_id": 0} if line.trace_id else {})}
+            **({"trace_id": line.trace_id, "trace_segment_id": SPAN, "span_id": 0,
+                "endpoint_id": f"{service}.1_{b64encode(OPERATION.encode()).decode()}"} if line.trace_id else {})}
 
 
 def own(line: Line, time_s: float) -> Document:
@@ -154,10 +158,12 @@ WRITTEN: Sequence[Written] = (
         at_=DATE, processor__event=KEYWORD, error__exception__message=TEXT, error__log__level=KEYWORD,
         error__log__message=TEXT, error__culprit=KEYWORD, service__name=KEYWORD, service__environment=KEYWORD,
         service__node__name=KEYWORD, trace__id=KEYWORD, transaction__id=KEYWORD,
+        transaction__name=KEYWORD,
     ), apm_error, "prod", only_errors=True),
     Written("skywalking", "sw_log-20261121", properties(
         timestamp=LONG, service_id=KEYWORD, service_instance_id=KEYWORD, content=TEXT, content_type=LONG,
         time_bucket=LONG, tags=KEYWORD, trace_id=KEYWORD, trace_segment_id=KEYWORD, unique_id=KEYWORD,
+        endpoint_id=KEYWORD,
     ), skywalking),
     Written("own", "app-shop-1", properties(
         ts=LONG, app__id=KEYWORD, ctx__sev=KEYWORD, text=TEXT, where__host=KEYWORD, ids__trace=KEYWORD,

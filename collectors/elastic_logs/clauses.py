@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from collectors.elastic_logs.counting import spelled
 from collectors.elastic_logs.layouts import Clause
 from collectors.elastic_logs.views import View
 from collectors.log_records import LEVELS, OF_TENS, WORDS
@@ -39,6 +38,11 @@ def _numbers(levels: Sequence[str]) -> list[int]:
 def _without(view: View) -> Clause:
     """Lines that tell no level at all."""
     return {"bool": {"must_not": [{"exists": {"field": name}} for name in (view.level, view.number) if name]}}
+
+
+def spelled(words: Sequence[str], shape: Callable[[str], str] = str) -> list[str]:
+    """Words as they are usually written: small, capital, and with a capital."""
+    return [shape(form) for word in words for form in (word, word.upper(), word.capitalize())]
 
 
 def of_trace(view: View, trace_id: str) -> list[Clause]:

@@ -26,6 +26,7 @@ class Fields:
     trace_id: str = ""
     span_id: str = ""
     instance: str = ""
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,15 @@ class Index:
 @dataclass(frozen=True, slots=True)
 class Config:
     """Logs of one cluster. Of every pull no more than `max_lines` error lines are read, the newest first; all lines
-    are counted. A counting question asks for `max_groups` groups a page."""
+    are counted. A counting question asks for `max_groups` groups a page and, where documents name operations, for the
+    `max_operations` with most error lines."""
 
     cluster: Connection = Connection()
     indices: tuple[Index, ...] = (Index("logs-*"),)
     pace: Pace = Pace(interval_s=60.0)
     max_lines: Annotated[int, Range(0, 20_000)] = 2000
     max_groups: Annotated[int, Range(100, 50_000)] = 10_000
+    max_operations: Annotated[int, Range(0, 5000)] = 200
 
     def check(self) -> Iterator[tuple[str, str, str]]:
         """At least one pattern."""

@@ -6,17 +6,18 @@ A composite is paged by its `after_key`; the newest minutes come first, so that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from collectors.contract import MINUTE_S
 from collectors.elastic.cluster import Cluster
 from collectors.elastic.refusals import TooManyBuckets, shortfall
+from collectors.elastic_logs.clauses import spelled
+from collectors.elastic_logs.operations import Group, Of, asked, read
 from collectors.elastic_logs.services import service_of
 from collectors.elastic_logs.views import View
 from collectors.log_records import LEVELS, WORDS, level_of
-from topology.model import Service
 
 FEWEST_GROUPS = 100
 _MINUTE_MS = MINUTE_S * 1000
@@ -26,10 +27,12 @@ _ENOUGH = 0.8
 
 @dataclass(slots=True)
 class Counted:
-    """Lines by (minute, service, level); error lines by minute, and how their levels are written in the documents;
-    `shortfalls` say why a count may be too low; `nameless` lines are of no service."""
+    """Lines by (minute, service, level), and the operations that documents name of error lines; error lines by
+    minute, and how their levels are written in the documents; `shortfalls` say why a count may be too low; `nameless`
+    lines are of no service."""
 
-    lines: Counter[tuple[int, Service, str]] = field(default_factory=Counter)
+    lines: Counter[Group] = field(default_factory=Counter)
+    named: Of = field(default_factory=Counter)
     errors: Counter[int] = field(default_factory=Counter)
     spellings: set[tuple[str, Any]] = field(default_factory=set)
     shortfalls: list[str] = field(default_factory=list)
@@ -38,12 +41,14 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Counts the lines of a view with a time in [from_s, to_s), `groups` a page."""
+    """Counts the lines of a view with a time in [from_s, to_s), `groups` a page; the first page tells up to so many
+    `operations` of error lines."""
 
     view: View
     from_s: int
     to_s: int
     timeout_s: float
+    operations: int = 0
 
     def body(self, groups: int, after: Mapping[str, Any] | None) -> dict[str, Any]:
         """The search of one page."""
@@ -53,9 +58,10 @@ class Question:
         lines: dict[str, Any] = {"composite": composite}
         if self.view.layout.level_tags:
             lines["aggs"] = {"levels": {"filters": {"filters": _tagged(self.view.layout.level_tags)}}}
+        errors = asked(self.view, self.operations) if after is None else {}
         return {
             "size": 0, "track_total_hits": False, "timeout": f"{max(1, int(self.timeout_s * _ENOUGH))}s",
-            "query": self.view.query(self.from_s, self.to_s), "aggs": {"lines": lines},
+            "query": self.view.query(self.from_s, self.to_s), "aggs": {"lines": lines, **errors},
         }
 
     def _sources(self) -> Iterator[dict[str, Any]]:
@@ -80,13 +86,18 @@ def count(cluster: Cluster, question: Question, groups: int, environment: str) -
         try:
             reply = cluster.search(question.view.pattern, question.body(groups, after))
         except TooManyBuckets:
-            if groups <= FEWEST_GROUPS:
+            if groups <= FEWEST_GROUPS and not question.operations:
                 raise
+            if groups <= FEWEST_GROUPS:
+                question = replace(question, operations=0)
             groups = max(FEWEST_GROUPS, groups // 4)
             continue
         if missing := shortfall(reply):
             counted.shortfalls.append(missing)
-        page = (reply.get("aggregations") or {}).get("lines") or {}
+        told = reply.get("aggregations") or {}
+        if after is None:
+            counted.named = read(question.view, told, environment)
+        page = told.get("lines") or {}
         for bucket in page.get("buckets", ()):
             _add(counted, question.view, bucket, environment)
         after = page.get("after_key")
@@ -122,11 +133,6 @@ def _levels(view: View, bucket: Mapping[str, Any]) -> Iterator[tuple[str, Any, i
         yield view.layout.assumed_level, None, lines
     else:
         yield level_of(int(number or 0), "" if word is None else str(word)), word, lines
-
-
-def spelled(words: Sequence[str], shape: Callable[[str], str] = str) -> list[str]:
-    """Words as they are usually written: small, capital, and with a capital."""
-    return [shape(form) for word in words for form in (word, word.upper(), word.capitalize())]
 
 
 def _tagged(tags: str) -> dict[str, Any]:

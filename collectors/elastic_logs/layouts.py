@@ -34,6 +34,7 @@ class Layout:
     trace_id: Names = ()
     span_id: Names = ()
     instance: Names = ()
+    operation: Names = ()
     stack: Names = ()
     marks: Sequence[Clause] = ()
     certain: bool = True
@@ -44,7 +45,8 @@ class Layout:
     def names(self) -> tuple[str, ...]:
         """Every name, each once: what is asked of the mappings and of documents."""
         parts = (self.time, self.service, self.body, self.level, self.number, self.environment, self.namespace,
-                 self.trace_id, self.span_id, self.instance, self.stack, (self.level_tags,) * bool(self.level_tags))
+                 self.trace_id, self.span_id, self.instance, self.operation, self.stack,
+                 (self.level_tags,) * bool(self.level_tags))
         return tuple(dict.fromkeys(name for part in parts for name in part))
 
     def named(self, own: Fields) -> Layout:
@@ -70,13 +72,14 @@ APM_ERRORS = Layout(
     "apm_errors", ("@timestamp",), ("service.name",),
     ("error.exception.message", "error.log.message", "message", "error.culprit"),
     level=("error.log.level",), environment=("service.environment",), namespace=("service.namespace",),
-    trace_id=("trace.id",), span_id=("transaction.id", "span.id"), instance=("service.node.name", "host.name"),
+    trace_id=("trace.id",), span_id=("transaction.id", "span.id"), operation=("transaction.name",),
+    instance=("service.node.name", "host.name"),
     stack=("error.stack_trace", "error.culprit"), marks=({"term": {"processor.event": "error"}},),
     assumed_level="error",
 )
 SKYWALKING = Layout(
     "skywalking", ("timestamp",), ("service_id",), ("content",), level_tags="tags", trace_id=("trace_id",),
-    instance=("service_instance_id",), encoded=True,
+    instance=("service_instance_id",), operation=("endpoint_id",), encoded=True,
     marks=({"exists": {"field": "service_id"}}, {"exists": {"field": "time_bucket"}}),
 )
 ECS = Layout(

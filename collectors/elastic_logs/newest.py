@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,19 +12,23 @@ from collectors.elastic.walking import Walk
 from collectors.elastic_logs.clauses import of_levels
 from collectors.elastic_logs.counting import Counted
 from collectors.elastic_logs.documents import Mask, line_of
+from collectors.elastic_logs.operations import Of
 from collectors.elastic_logs.services import named
 from collectors.elastic_logs.views import View
 from collectors.log_records import ERRORS
+from topology.model import Service
 
 MINUTES_REMEMBERED = 90
 
 
 @dataclass(slots=True)
 class _Read:
-    """What was read of one minute: how many error lines it had then, and the places of those that were read."""
+    """What was read of one minute: how many error lines it had then, the places of those that were read, and how many
+    of these had which trace, by service and level."""
 
     counted: int = 0
     places: set[int] = field(default_factory=set)
+    traces: Counter[tuple[Service, str, str]] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -69,18 +74,36 @@ class ErrorLines:
             for hit in page.hits:
                 line = line_of(self.view, hit, self.environment, self.mask)
                 if line is not None and self._is_new(line):
+                    self._note(line)
                     yield line
 
     def _is_new(self, line: FoundLine) -> bool:
-        places = self._minutes.setdefault(int(line.time_s) // MINUTE_S * MINUTE_S, _Read()).places
+        places = self._minutes.setdefault(_minute(line), _Read()).places
         if hash(line.place) in places:
             return False
         places.add(hash(line.place))
         return True
 
+    def _note(self, line: FoundLine) -> None:
+        if line.trace_id and not self.view.operation:
+            self._minutes[_minute(line)].traces[line.service, line.level, line.trace_id] += 1
+
+    def traced(self, from_s: int, to_s: int) -> Of:
+        """The lines of minutes that were read and name a trace, by minute, service and level, and by trace."""
+        found: Of = Counter()
+        for minute in range(from_s, to_s, MINUTE_S):
+            if minute in self._minutes:
+                for (service, level, trace), lines in self._minutes[minute].traces.items():
+                    found[(minute, service, level), trace] += lines
+        return found
+
     def _forget(self) -> None:
         for minute in sorted(self._minutes)[:-MINUTES_REMEMBERED]:
             del self._minutes[minute]
+
+
+def _minute(line: FoundLine) -> int:
+    return int(line.time_s) // MINUTE_S * MINUTE_S
 
 
 def _spans(changed: Sequence[tuple[int, int]], most: int) -> Iterator[tuple[int, int, int]]:

@@ -13,6 +13,7 @@ from collectors.elastic_logs.config import Config, Index
 from collectors.elastic_logs.counting import Counted, Question, count
 from collectors.elastic_logs.inspecting import about_cluster, about_view
 from collectors.elastic_logs.newest import ErrorLines
+from collectors.elastic_logs.operations import Placing, split
 from collectors.elastic_logs.searching import find
 from collectors.elastic_logs.views import View, asked_fields, views
 from topology.errors import SourceUnavailable
@@ -56,18 +57,22 @@ class ElasticLogs:
         self._lock = threading.Lock()
         self._looks: dict[Index, _Look] = {}
         self._readers: dict[str, ErrorLines] = {}
+        self._placing = Placing(context.mask, context.operations)
         self._figures = {"lines_read": 0.0, "lines_without_service": 0.0}
 
     def pull(self, from_s: int, to_s: int) -> Pulled:
-        """The lines by service and level of every whole minute, and the newest error lines; see Puller."""
+        """The lines by service, level and, as far as it is known, operation of every whole minute, and the newest error
+        lines; see Puller."""
         met = _Pull()
         asked = [*self._each(from_s, to_s, met)]
-        totals: Counter[tuple[int, LogKey]] = Counter()
-        for _, counted in asked:
-            for (minute, service, level), n in counted.lines.items():
-                totals[minute, LogKey(service, level, self._name)] += n
-        self._figures["lines_without_service"] = sum(counted.nameless for _, counted in asked)
         lines = self._lines(asked, met)
+        totals: Counter[tuple[int, LogKey]] = Counter()
+        for view, counted in asked:
+            traced = self._readers[view.name].traced(from_s, to_s)
+            placed = self._placing.placed(counted.named, traced, view.layout)
+            for (minute, service, level), operation, n in split(counted.lines, placed):
+                totals[minute, LogKey(service, level, self._name, operation)] += n
+        self._figures["lines_without_service"] = sum(counted.nameless for _, counted in asked)
         return Pulled(_readings(totals, from_s, to_s, met.complete), faults=[*met.faults], lines=lines)
 
     def _each(self, from_s: int, to_s: int, met: _Pull) -> Iterator[tuple[View, Counted]]:
@@ -90,7 +95,7 @@ class ElasticLogs:
         look = self.look(index)
         met.meet(look.faults, costs_lines=False)
         for view in look.views:
-            question = Question(view, from_s, to_s, self._config.cluster.timeout_s)
+            question = Question(view, from_s, to_s, self._config.cluster.timeout_s, self._config.max_operations)
             counted = count(self._cluster, question, self._config.max_groups, self._context.environment)
             met.meet((f"{view.name}: {text}" for text in counted.shortfalls), costs_lines=True)
             yield view, counted

@@ -40,6 +40,7 @@ class View:
     environment: str = ""
     namespace: str = ""
     trace_id: str = ""
+    operation: str = ""
     bodies: Mapping[str, bool] = field(default_factory=dict)
     only: Sequence[Clause] = ()
     never: Sequence[Clause] = ()
@@ -117,7 +118,7 @@ def _view(pattern: str, layout: Layout, present: Sequence[Layout], found: Capabi
     return View(
         pattern, layout, time, dated, services, level, set(found.get(level, ())) <= _NUMBERS and bool(level), number,
         environment=_countable(layout.environment, found), namespace=_countable(layout.namespace, found),
-        trace_id=_countable(layout.trace_id, found),
+        trace_id=_countable(layout.trace_id, found), operation=_countable(layout.operation, found),
         bodies={name: kind in _TEXTS for name in layout.body for kind, told in found.get(name, {}).items()
                 if kind in _TEXTS | _WORDS and told.get("searchable", True)},
         only=tuple(layout.marks) if layout.certain or not last else (),
