@@ -202,6 +202,7 @@ def test_every_source_is_told_of_by_itself(browser: Browser, shelf: Shelf) -> No
         expect(said.locator("[data-source=slow]")).to_contain_text("is asked, for")
         slow.go.set()
         eventually(lambda: found(page), [LINES[0].body, "late 0", LINES[1].body, "late 1", LINES[2].body, "late 2"])
+        expect(page.get_by_role("status")).to_contain_text("but not every source answered")
         page.get_by_text("late 1").click()
         expect(page.locator(".log-line[open] dl")).to_contain_text("slow")
 

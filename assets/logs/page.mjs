@@ -79,7 +79,7 @@ class LogsPage extends SearchPage {
   }
 
   take(piece) {
-    if (piece.done) { this.how = piece.failed ? "failed" : this.more ? "more" : "done"; return; }
+    if (piece.done) { this.how = piece.failed ? "failed" : this.more ? "more" : this.asked.every((one) => one.state === "answered") ? "done" : "partly"; return; }
     this.reached = piece.reached ?? this.reached;
     Object.assign(this, { asked: piece.sources, more: piece.more });
     const about = { text: this.state.text, state: this.state, base: basePath(), search: (change) => addressWith({ ...NOTHING, ...change }, NOTHING) };
@@ -101,8 +101,8 @@ class LogsPage extends SearchPage {
     const whole = rangeS(this.state.range) * 1000;
     if (this.reached) this.bar.value = Math.min(1, (Date.parse(this.span.to) - Date.parse(this.reached)) / whole); else this.bar.removeAttribute("value");
     this.sources.replaceChildren(...sourceList(this.asked.map((one) => ({ name: one.source, how: one.state === "answered" ? "found" : one.state, found: one.lines, reason: one.reason, beganMs: this.beganMs })), Date.now()));
-    const more = ["more", "cancelled", "failed", "busy"].includes(how), going = how === "more" ? "logs.more" : "logs.again";
-    const nothing = !lines.length && how === "done" ? el("div", { class: "slo-first" }, el("p", {}, t("logs.none")), el("p", { class: "quiet" }, t("logs.none.text"))) : null;
+    const more = ["more", "partly", "cancelled", "failed", "busy"].includes(how), going = how === "more" ? "logs.more" : "logs.again";
+    const nothing = !lines.length && ["done", "partly"].includes(how) ? el("div", { class: "slo-first" }, el("p", {}, t("logs.none")), el("p", { class: "quiet" }, t("logs.none.text"))) : null;
     const alone = !searching && !this.asked.length ? el("div", { class: "slo-first" }, el("p", {}, t("logs.no_sources")), el("p", { class: "quiet" }, t("logs.no_sources.text"))) : null;
     this.end.replaceChildren(...[nothing, alone, more && el("button", { type: "button", class: "tool line", onclick: () => this.search() }, t(going))].filter(Boolean));
     this.rove();
