@@ -7,9 +7,11 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from elastic_server import VERSIONS, Server, running
 
 if TYPE_CHECKING:
     from browsing import Shop
+    from known_routes import Picture
     from playwright.sync_api import Browser
 
 
@@ -41,3 +43,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
     with shop(tmp_path_factory.mktemp("shop")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def search_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """One real node a version, one after the other, for all modules: tests of one version run together."""
+    with running(request.param) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> Picture:
+    """The map of the known traffic as it was sent by OTLP."""
+    from known_routes import sent_by_otlp
+
+    return sent_by_otlp(tmp_path_factory.mktemp("sent"))

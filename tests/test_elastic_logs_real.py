@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from elastic_server import VERSIONS, Server, running
+from elastic_server import Server
 from log_documents import OWN_FIELDS, TRACE, WRITTEN, Written, documents, ecs, expected, lines_of, recording
 from test_elastic_logs import counted
 
@@ -30,11 +29,10 @@ END_S = START_S + 240
 ECS = WRITTEN[0]
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+@pytest.fixture
+def server(search_server: Server) -> Server:
     """One node a version."""
-    with running(request.param) as started:
-        yield started
+    return search_server
 
 
 def source(server: Server, *indices: Index, **keys: Any) -> ElasticLogs:

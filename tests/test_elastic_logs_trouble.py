@@ -4,50 +4,86 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
 from elastic_server import Server, running
+from known_routes import CONTEXT, FROM_S, TO_S, known_traffic, spans_of
 from log_documents import WRITTEN, documents, expected, lines_of
 from test_elastic_logs import counted
 from test_elastic_logs_real import END_S, START_S, source
+from test_elastic_spans_real import LAYOUTS, TEXTS
 
 from collectors.config import Secret
 from collectors.contract import LineQuery
 from collectors.elastic_logs.config import Index
+from collectors.elastic_spans.config import Cluster, Config
+from collectors.elastic_spans.source import build
 from topology.errors import SourceUnavailable
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 ECS = WRITTEN[0]
-LOCKED = ("xpack.security.enabled=true", "xpack.security.authc.anonymous.roles=monitoring_user",
-          "thread_pool.search.size=1", "thread_pool.search.queue_size=1")
+LOCKED = ("xpack.security.enabled=true", "thread_pool.search.size=1", "thread_pool.search.queue_size=1")
+USERS = {
+    "users": "".join(f"{name}:$2y$12$WQPgC4M.RNDAuKJ/lrCppuOJ6PLqp05Xs12bHmJ558vyHOAjRfXLa\n"
+                     for name in ("reader", "elsewhere", "stranger")),
+    "users_roles": "may_read:reader\nmay_read_others:elsewhere\nmay_nothing:stranger\n",
+    "roles.yml": "may_read: {indices: [{names: [logs-*, jaeger-*], privileges: [read, view_index_metadata]}]}\n"
+             "may_read_others: {indices: [{names: [other-*], privileges: [read, view_index_metadata]}]}\n"
+             "may_nothing: {cluster: [monitor]}\n",
+}
+"""All have the password stranger-password."""
+HIDDEN = "logs-a: no index matches, or the login may see none"
+REFUSED = r"refused \(401\)"
+NOT_ALLOWED = r"may not do this \(403\): action .* unauthorized"
 LOGIN = {"username": "elastic", "password": Secret("synoptic")}
 
 
 @pytest.fixture(scope="module")
 def locked() -> Iterator[Server]:
-    """A node that asks for a login, lets nobody's requests see its health only, and searches one at a time."""
-    with running("elasticsearch-8.19.0", *LOCKED) as started:
+    """A node that asks for a login, and searches one at a time."""
+    with running("elasticsearch-8.19.0", *LOCKED, files=USERS) as started:
         started.login = ("elastic", "synoptic")
         started.fill("logs-a", ECS.mappings, documents(ECS, START_S))
+        started.fill("jaeger-span-a", {**TEXTS, "properties": LAYOUTS[0].properties},
+                     LAYOUTS[0].documents(known_traffic()))
         yield started
 
 
 def test_logins_are_told_apart(locked: Server) -> None:
-    """A wrong login is refused; one that may not read sees nothing and is told so; a good one has the lines. (403 comes
-    from servers that do not hide what may not be seen: tests/test_elastic.py has their replies.)"""
-    nobody = source(locked, Index("logs-a")).pull(START_S, END_S)
-    assert (counted(nobody).total(), nobody.faults) == (0, ["logs-a: no index matches, or the login may see none"])
-    wrong = {"username": "elastic", "password": Secret("guess")}
-    with pytest.raises(SourceUnavailable, match="refused \\(401\\)"):
-        source(locked, Index("logs-a"), login=wrong).pull(START_S, END_S)
-    assert counted(source(locked, Index("logs-a"), login=LOGIN).pull(START_S, END_S)) == expected(
-        START_S, lines_of(ECS), "prod")
+    """A wrong login is refused, and one without rights; one that may read something else sees nothing and is told so;
+    a good one has the lines."""
+    elsewhere = {"username": "elsewhere", "password": Secret("stranger-password")}
+    hidden = source(locked, Index("logs-a"), login=elsewhere).pull(START_S, END_S)
+    assert (counted(hidden).total(), hidden.faults) == (0, [HIDDEN])
+    for name, password, words in (("elastic", "guess", REFUSED), ("stranger", "stranger-password", NOT_ALLOWED)):
+        login = {"username": name, "password": Secret(password)}
+        with pytest.raises(SourceUnavailable, match=words):
+            source(locked, Index("logs-a"), login=login).pull(START_S, END_S)
+    for login in (LOGIN, {"username": "reader", "password": Secret("stranger-password")}):
+        assert counted(source(locked, Index("logs-a"), login=login).pull(START_S, END_S)) == expected(
+            START_S, lines_of(ECS), "prod")
+
+
+def test_logins_for_spans_are_told_apart(locked: Server) -> None:
+    """The same of spans: 401, 403, nothing and why, and everything for one that may read."""
+    def spans(name: str, password: str) -> tuple[set[tuple[str, str]], Sequence[str]]:
+        cluster = Cluster(hosts=(locked.url,), username=name, password=Secret(password))
+        with closing(build(Config(cluster, ("jaeger-span-*",)), "stored", CONTEXT)) as asked:
+            pulled = asked.pull(FROM_S, TO_S)
+            return spans_of(pulled.spans), pulled.faults
+
+    with pytest.raises(SourceUnavailable, match=REFUSED):
+        spans("reader", "guess")
+    with pytest.raises(SourceUnavailable, match=NOT_ALLOWED):
+        spans("stranger", "stranger-password")
+    assert spans("elsewhere", "stranger-password") == (set(), [HIDDEN.replace("logs-a", "jaeger-span-*")])
+    assert spans("reader", "stranger-password") == (spans_of(known_traffic()), [])
 
 
 def test_a_full_search_queue_is_told_and_over_when_it_is_over(locked: Server) -> None:
