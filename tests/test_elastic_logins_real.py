@@ -128,6 +128,8 @@ def test_a_login_without_rights_is_one_line_until_it_has_them(asked: Asked) -> N
 def test_a_login_that_may_only_read_is_enough(secured: Server) -> None:
     """Without the right to see the version both are read: lines are counted, spans come page by page."""
     now_s = int(time.time()) // 60 * 60
+    with both("bare", "reader-password", secured, secured.ca) as (_, logs):
+        assert next(logs.inspect()) == "OpenSearch of a version the login may not see"
     with both("bare", "reader-password", secured, secured.ca) as (spans, logs):
         pulled, lines = spans.pull(now_s - 600, now_s), logs.pull(now_s - 600, now_s)
         assert sum(1 for body in pulled.spans for _ in pairs(body)) == SPANS

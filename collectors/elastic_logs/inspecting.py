@@ -15,9 +15,9 @@ CHARS = 160
 DAY_S = 86_400.0
 
 
-def about_cluster(cluster: Cluster) -> str:
-    """Product and version."""
-    product = cluster.product()
+def about_cluster(cluster: Cluster, pattern: str) -> str:
+    """Product and version; `pattern` is what the login may search."""
+    product = cluster.product(pattern)
     version = ".".join(map(str, product.version)) if any(product.version) else "of a version the login may not see"
     return f"{'OpenSearch' if product.flavour == 'opensearch' else 'Elasticsearch'} {version}"
 

@@ -142,7 +142,7 @@ class ElasticLogs:
     def inspect(self) -> Iterator[str]:
         """What answers, which layout every pattern has, and its newest lines as they are read; see Inspectable."""
         context = self._context
-        yield about_cluster(self._cluster)
+        yield about_cluster(self._cluster, ",".join(index.pattern for index in self._config.indices))
         for index in self._config.indices:
             look = self.look(index)
             yield from (f"but {fault}" for fault in look.faults)
