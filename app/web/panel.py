@@ -22,6 +22,7 @@ from app.web.slo_words import left
 from app.web.wording import UNKNOWN, Wording
 
 Parts = Sequence[Component | None]
+Rows = list[tuple[str, Component | str]]
 
 LOOKED_AT_S = 3600.0
 """What links to other tools show: the hour up to the moment that is looked at."""
@@ -69,8 +70,7 @@ class Panel:
         below = [
             self._changes(known) if known.since_s is not None else None,
             objectives(known.slos, self._base, w),
-            sections.neighbours("source", node["callers"], known.around, _calls, w),
-            sections.neighbours("target", node["callees"], known.around, _time, w),
+            *self._neighbours(known),
             sections.operations(node["operations"], node.get("log"), w),
             sections.examples(node, known.traces, known.example, known.around, self._base, w),
             log_sections.logs(known, self._base, w),
@@ -78,7 +78,15 @@ class Panel:
             registered.instances(node, w),
             sections.provenance(node, w),
         ]
-        return _content(above, charts(known.trend, node, w), below)
+        return _content(above, None if node.get("logs_only") else charts(known.trend, node, w), below)
+
+    def _neighbours(self, known: NodeFacts) -> Parts:
+        """Callers and callees; of a service that only logs there is nothing to say about calls."""
+        node, w = known.node, self._w
+        if node.get("logs_only"):
+            return ()
+        return (sections.neighbours("source", node["callers"], known.around, _calls, w),
+                sections.neighbours("target", node["callees"], known.around, _time, w))  # fmt: skip
 
     def _changes(self, known: NodeFacts) -> Component | None:
         """Of a node in trouble right below the charts, since it may tell the cause; else further down."""
@@ -120,7 +128,8 @@ class Panel:
         group = known.groups.get(node["domain"], {})
         other = node["name"] if sections.name_of(node) != node["name"] else ""
         zones = w("panel.zones", ", ".join(node["zones"])) if node["zones"] else ""
-        words = [w("kind." + node["kind"]), spoken(group.get("title"), node["domain"] or ""), other, zones]
+        only = w("map.logs_only") if node.get("logs_only") else ""
+        words = [w("kind." + node["kind"]), only, spoken(group.get("title"), node["domain"] or ""), other, zones]
         return " · ".join(word for word in words if word)
 
     def _felt(self, known: NodeFacts) -> Component | None:
@@ -135,13 +144,7 @@ class Panel:
         around = of_service(node["id"], known.end_s - LOOKED_AT_S, known.end_s)
         outside = sections.elsewhere(filled(self._links, around))
         runbook = sections.safe_link(w("panel.runbook"), node.get("runbook"))
-        rows: list[tuple[str, Component | str]] = [
-            (w("panel.budget"), left(node.get("budget_left"), w)),
-            (w("panel.p50_p99"), f"{w.millis(node['p50_ms'])} / {w.millis(node['p99_ms'])}"),
-        ]
-        if node["kind"] == "service":  # of a store or a user only their callers or callees tell
-            rows.append((w("panel.self"), w.millis(node.get("self_ms"))))
-            rows.append((w("panel.originated"), w.percent(node.get("originated_ratio"))))
+        rows: Rows = [(w("panel.budget"), left(node.get("budget_left"), w)), *self._counted(node)]
         if node.get("owner"):
             rows.append((w("panel.owner"), node["owner"]))
         if runbook is not None:
@@ -150,9 +153,22 @@ class Panel:
             rows.append((w("panel.elsewhere"), outside))
         return _facts_list(rows)
 
-    def _path_figures(self, edge: Json) -> list[tuple[str, Component | str]]:
+    def _counted(self, node: Json) -> Rows:
+        """Of a service that only logs its lines; of a store or a user no more than their callers or callees tell."""
         w = self._w
-        rows: list[tuple[str, Component | str]] = [
+        if node.get("logs_only"):
+            log = node.get("log") or {}
+            return [(w("panel.log_lines"), sections.count(log.get("lines"))),
+                    (w("panel.log_errors"), sections.count(log.get("error_lines")))]
+        rows: Rows = [(w("panel.p50_p99"), f"{w.millis(node['p50_ms'])} / {w.millis(node['p99_ms'])}")]
+        if node["kind"] == "service":
+            rows.append((w("panel.self"), w.millis(node.get("self_ms"))))
+            rows.append((w("panel.originated"), w.percent(node.get("originated_ratio"))))
+        return rows
+
+    def _path_figures(self, edge: Json) -> Rows:
+        w = self._w
+        rows: Rows = [
             (w("panel.client_p95"), w.millis(edge.get("client_p95_ms"))),
             (w("panel.server_p95"), w.millis(edge.get("server_p95_ms"))),
             (w("panel.cross_zone"), w.share(_part(edge.get("cross_zone_calls"), edge["calls"]))),
@@ -173,7 +189,7 @@ def _content(above: Parts, drawn: Charts | None, below: Parts) -> Content:
     return Content([part for part in above if part is not None], drawn, kept)
 
 
-def _facts_list(rows: list[tuple[str, Component | str]]) -> html.Dl:
+def _facts_list(rows: Rows) -> html.Dl:
     return html.Dl([html.Div([html.Dt(key), html.Dd(value)]) for key, value in rows], className="facts-list")
 
 

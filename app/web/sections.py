@@ -116,17 +116,18 @@ def operations(found: Sequence[Json], log: Json | None, w: Wording) -> html.Sect
             html.Td(html.Span(one["operation"], className="cut", title=one["operation"])),
             html.Td(w.rate(one["calls_per_s"]), className="n"), _ratio(one, w),
             html.Td(w.millis(one["p95_ms"]), className="n"),
-            *([html.Td(_count(one.get("error_lines")), className="n")] if errors else []),
+            *([html.Td(count(one.get("error_lines")), className="n")] if errors else []),
         ])
         for one in ranked[:MOST_OPERATIONS]
     ]  # fmt: skip
     heads = _heads(w, "operations", "panel.column.error_lines" if errors else "")
     table = html.Table([heads, html.Tbody(lines)], className="near") if lines else None
-    known = w("panel.operations.lines", _count(log["of_operations"]), _count(errors)) if log and errors else ""
+    known = w("panel.operations.lines", count(log["of_operations"]), count(errors)) if log and errors else ""
     return section(w("panel.operations"), " · ".join(filter(None, [w("panel.worst_first"), known])), table)
 
 
-def _count(number: float | None) -> str:
+def count(number: float | None) -> str:
+    """A number of things, with commas."""
     return UNKNOWN if number is None else f"{number:,}"
 
 
