@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from app import log
+from app.allocation import nothing_collected
 from app.configuration import follow, load
 from app.settings import Settings
 from app.slo.command import add_arguments
@@ -91,7 +92,8 @@ def _serve(arguments: Namespace, environ: Mapping[str, str], _out: TextIO) -> in
     settings = _settings(arguments, environ)
     log.configure(settings.logging.level, settings.logging.format)
     refuse_taken_ports(settings)
-    from app import product  # only now: a fault is said before the numeric libraries are loaded
+    with nothing_collected():
+        from app import product  # only now: a fault is said before the numeric libraries are loaded
 
     return product.run(settings, follow(_file(arguments), settings, environ))
 

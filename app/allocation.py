@@ -1,8 +1,11 @@
-"""How the C library hands out the memory of request bodies, and of what a tick works out."""
+"""How the C library hands out the memory of request bodies, and of what a tick works out; when garbage is sought."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -24,3 +27,14 @@ def reuse_freed_memory() -> bool:
         return False
     settings = ((_M_MMAP_THRESHOLD, LARGEST_REUSED_BYTES), (_M_TRIM_THRESHOLD, KEPT_BYTES), (_M_ARENA_MAX, 1))
     return all(mallopt(name, value) for name, value in settings)
+
+
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """Seeks no garbage in this context. Of what importing makes nearly nothing is garbage, and looking for it again
+    and again is a fifth of the time (measured: 1.2 instead of 1.5 s of CPU for the product)."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,5 +1,6 @@
 """The command line: what it prints, and with which code it ends."""
 
+import gc
 import io
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.__main__ import main
+from app.allocation import nothing_collected
 from app.version import version
 
 ROOT = Path(__file__).parent.parent
@@ -109,6 +111,13 @@ def test_taken_port_is_said_clearly(command):
     assert code == 1
     assert err.startswith(f"synoptic: cannot listen at {address}: ")
     assert "server.http" in err
+
+
+def test_garbage_is_sought_again_once_everything_is_loaded():
+    """The collector rests while the product is imported, and no longer."""
+    with nothing_collected():
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 def test_backup_of_nothing_is_none(tmp_path):
