@@ -58,8 +58,9 @@ class Finding:
 
     async def traces(self, wanted: Wanted, source: str | None = None) -> Json:
         """`traces`, newest first, each once, with `source` (None: kept here only) and whether it is `kept`;
-        `troubles` (`source`, `kind`, `reason`) and `sources` that were asked. From the source alone where one is named,
-        else from all of them and the kept examples. ValueError for an id of no node, Overloaded as Searches says."""
+        `troubles` (`source`, `kind`, `reason`, `why`) and `sources` that were asked. From the source alone where
+        one is named, else from all of them and the kept examples. ValueError for an id of no node, Overloaded as
+        Searches says."""
         services = await self._known_as(wanted.node_id)
         base = TraceQuery(wanted.from_s, wanted.to_s, None, wanted.min_ms, wanted.failed_only, wanted.limit)
         queries = [replace(base, service=service) for service in services]
@@ -89,7 +90,7 @@ class Finding:
     async def lines(self, query: Mapping[str, Any], patience_s: float | None = None) -> AsyncGenerator[Json]:
         """The log lines that match, newest first, piece by piece while they are found: `lines` as `views.logs` has
         them with `source` (None: kept here), each once however many sources have it; `reached`, how far back the search
-        has come; `sources` (`source`, `state`, `lines`, `reason`) and whether there is `more`. `query` as
+        has come; `sources` (`source`, `state`, `lines`, `reason`, `why`) and whether there is `more`. `query` as
         `views.line_search` takes it, `patience_s` and errors as Searches says; ValueError for an id of no node."""
         search = await asyncio.to_thread(self._views.line_search, query)
         first: dict[tuple[str, str, str], str] = {}
@@ -110,8 +111,8 @@ class Finding:
         async with aclosing(self.lines(query)) as pieces:
             async for piece in pieces:
                 lines, sources = lines + piece["lines"], piece["sources"]
-        troubles = [{"source": one["source"], "kind": one["state"], "reason": one["reason"]} for one in sources
-                    if one["state"] in ("slow", "failed")]  # fmt: skip
+        troubles = [{"source": one["source"], "kind": one["state"], "reason": one["reason"], "why": one["why"]}
+                    for one in sources if one["state"] in ("slow", "failed")]
         return {"lines": sorted(lines, key=lambda row: str(row["time"])), "troubles": troubles}
 
     async def _known_as(self, node_id: str | None) -> Sequence[Service | None]:

@@ -9,6 +9,7 @@ from math import inf, isfinite
 from typing import Literal, NamedTuple
 
 from collectors.contract import FoundLine, LineQuery
+from topology.errors import Why
 
 AT_HAND = ""
 """The source of lines that are at hand and need not be asked for."""
@@ -37,6 +38,7 @@ class Asked:
     state: State = "asking"
     lines: int = 0
     reason: str = ""
+    why: Why = Why.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,13 @@ class Merging:
         told.reached_s = page[-1].time_s if page else told.reached_s
         self._held += [(stream.source, line) for line in page if self.search.wanted(line)]
 
-    def end(self, stream: Stream, state: State, reason: str = "") -> None:
+    def end(self, stream: Stream, state: State = "answered", reason: str = "", why: Why = Why.OTHER) -> None:
         """Takes in that a stream has come to its end, and what is to be said of that."""
         if self._open.pop(stream, None) is None:
             return
         asked = self._asked[stream.source]
         if state != "answered":
-            self._asked[stream.source] = replace(asked, state=state, reason=reason)
+            self._asked[stream.source] = replace(asked, state=state, reason=reason, why=why)
         elif asked.state == "asking" and not any(one.source == stream.source for one in self._open):
             self._asked[stream.source] = replace(asked, state="answered")
 
@@ -135,4 +137,4 @@ class Merging:
         """Nobody is waited for any more: who was not waited for has perhaps not told what it should."""
         for stream, told in [*self._open.items()]:
             late = now_s - told.heard_s >= HOLDS_UP_S
-            self.end(stream, "slow" if late else "answered", SLOW if late else "")
+            self.end(stream, *(("slow", SLOW, Why.SLOW) if late else ()))

@@ -15,7 +15,7 @@ import structlog
 from app.line_search import LineSearch, Merging, Piece, Stream
 from app.search_desk import Desk
 from collectors.contract import FoundLine, FoundTrace, OpenedTrace, Puller, TraceQuery
-from topology.errors import Overloaded, SourceUnavailable
+from topology.errors import Overloaded, SourceUnavailable, Why
 
 PATIENCE_S, GRACE_S = 10.0, 1.0
 """What a source has for its answer; and the others for a better one, when a part of a trace is there already."""
@@ -39,6 +39,7 @@ class Trouble:
     source: str
     kind: Literal["slow", "failed"]
     reason: str
+    why: Why = Why.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,10 @@ class Searches:
             news.set()
 
         trouble = await self._ask_one(stream.source, look, hear, patience_s or self._patience_s)
-        merging.end(stream, trouble.kind if trouble else "answered", trouble.reason if trouble else "")
+        if trouble:
+            merging.end(stream, trouble.kind, trouble.reason, trouble.why)
+        else:
+            merging.end(stream)
         news.set()
 
     async def _ask_one(self, name: str, look: Look[T], tell: Tell[T], patience_s: float) -> Trouble | None:
@@ -205,9 +209,9 @@ class Searches:
                 raise
             return Trouble(name, "failed", CLOSED)
         except TimeoutError:
-            return Trouble(name, "slow", f"no answer within {patience_s:g} s")
+            return Trouble(name, "slow", f"no answer within {patience_s:g} s", Why.SLOW)
         except SourceUnavailable as error:
-            return Trouble(name, "failed", str(error))
+            return Trouble(name, "failed", str(error), error.why)
         except Exception as error:  # noqa: BLE001 - whatever a source answers, the others are shown
             _log.exception("a search met what it must not meet", source=name)
             return Trouble(name, "failed", f"{type(error).__name__} while it was read; the log has more")

@@ -68,7 +68,8 @@ class Receiver(Protocol):
         ...
 
     def status(self) -> dict[str, Any]:
-        """The row of the sources page: name, kind, state, rate_per_s, lag_s, last_error, last_seen, counters."""
+        """The row of the sources page: name, kind, state, rate_per_s, lag_s, last_error, last_seen, counters; and
+        last_error_why, a `topology.errors.Why`, where that is known."""
         ...
 
 

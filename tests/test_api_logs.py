@@ -13,7 +13,7 @@ from web_server import serving
 
 from app import searching
 from app.searching import Searches
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 LINES = [line(f"line {n}", 10 * n, "") for n in range(1, 4)]
 PATTERN = {"id": "p-0123456789ab", "service": "prod/bank/ledger", "template": "line <number>", "level": "error",
@@ -39,7 +39,7 @@ def source():
 @pytest.fixture
 def client(shelf, source):
     """A client of a server whose clock stands still."""
-    broken = FailingLines(SourceUnavailable("the cluster is too busy"))
+    broken = FailingLines(SourceUnavailable("the cluster is too busy", why=Why.BUSY))
     with serving(shelf, clock=lambda: AT_S, searches=Searches({"es": source, "old": broken})) as client:
         yield client
 
@@ -77,8 +77,8 @@ def test_the_lines_of_a_search_name_their_source(client):
     assert told == [("line 1", "prod/bank/ledger", "es"), ("line 2", "prod/bank/ledger", "es")]
     assert (found[-1]["more"], found[-1]["reached"]) == (True, "2026-01-01T07:59:40.000Z")
     assert found[-1]["sources"] == [
-        {"source": "es", "state": "answered", "lines": 2, "reason": ""},
-        {"source": "old", "state": "failed", "lines": 0, "reason": "the cluster is too busy"},
+        {"source": "es", "state": "answered", "lines": 2, "reason": "", "why": "other"},
+        {"source": "old", "state": "failed", "lines": 0, "reason": "the cluster is too busy", "why": "busy"},
     ]
     assert [one["state"] for one in found[0]["sources"]] == ["asking", "asking"]
 

@@ -14,7 +14,7 @@ from web_server import serving
 from app import searching
 from app.searching import Searches
 from collectors.contract import OpenedTrace, TraceQuery
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 KEPT = trace("a1" * 16, [kept_span("root", None, 0.0, 20.0)])
 NATIVE = "2f5c.41.17672543400000001"
@@ -26,7 +26,7 @@ def sources() -> dict[str, Source]:
     opened = OpenedTrace([span("1", None, 0, 10), span("2", "1", 2, 5, failed=True)], complete=False)
     traces = found(NATIVE, 30, failed=True), found("b2" * 16, 90, span_count=None)
     return {"oap": Traces(*traces, opened={NATIVE: opened}),
-            "old": Failing(SourceUnavailable("nobody listens there")), "es": Lines()}  # fmt: skip
+            "old": Failing(SourceUnavailable("nobody listens there", why=Why.UNREACHABLE)), "es": Lines()}  # fmt: skip
 
 
 @pytest.fixture
@@ -49,7 +49,8 @@ def test_a_search_lists_everything_and_who_did_not_answer(client: httpx.Client) 
         "kept": False,
     }  # fmt: skip
     assert answer["traces"][2]["span_count"] is None
-    assert answer["troubles"] == [{"source": "old", "kind": "failed", "reason": "nobody listens there"}]
+    told = {"source": "old", "kind": "failed", "reason": "nobody listens there", "why": "unreachable"}
+    assert answer["troubles"] == [told]
     assert answer["sources"] == ["oap", "old"]
 
 

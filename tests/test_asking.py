@@ -11,7 +11,7 @@ from app.runner.asking import Asking, Source
 from app.runner.coverage import Coverage, Span
 from collectors.config import Pace
 from collectors.contract import Pulled
-from topology.errors import Overloaded, SourceUnavailable
+from topology.errors import Overloaded, SourceUnavailable, Why
 
 NOW_S = 1_800_000_000.0
 PACE = Pace(interval_s=30, overlap_s=300, settle_s=5, catch_up_s=3600, catch_up_share=1)
@@ -101,11 +101,13 @@ def test_past_is_read_after_the_newest_and_once():
 def test_silent_source_is_asked_ever_more_seldom():
     """After each failure it waits twice as long, by chance a part less, up to five minutes; it says so in plain words,
     and comes back at once when the source does."""
-    script, house = Script(refusing(iter(SourceUnavailable("nobody listens there") for _ in range(9)))), House()
+    nobody = SourceUnavailable("nobody listens there", why=Why.UNREACHABLE)
+    script, house = Script(refusing(iter(nobody for _ in range(9)))), House()
     asked = source(script, house)
     assert [asked.step() for _ in range(6)] == [22.5, 45, 90, 180, 225, 225]
     row = asked.status()
-    assert (row["state"], row["last_error"], row["counters"]["failed_pulls"]) == ("failed", "nobody listens there", 6)
+    assert (row["state"], row["last_error"], row["last_error_why"]) == ("failed", "nobody listens there", "unreachable")
+    assert row["counters"]["failed_pulls"] == 6
     assert house.delivered == []
     script.answers = Pulled
     assert asked.step() == 30

@@ -17,7 +17,7 @@ from app.links import Link
 from app.searching import Searches
 from app.web import WebOptions
 from collectors.contract import FoundLine
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 from topology.model import Service
 
 pytestmark = pytest.mark.browser
@@ -191,7 +191,8 @@ def test_every_source_is_told_of_by_itself(browser: Browser, shelf: Shelf) -> No
     searched says why."""
     slow = Lines(*(replace(one, time_s=one.time_s - 1, body=f"late {n}") for n, one in enumerate(LINES)))
     slow.go.clear()
-    sources = {"es": Lines(*LINES), "slow": slow, "old": FailingLines(SourceUnavailable("no answer within 20 s"))}
+    broken = FailingLines(SourceUnavailable("no answer within 20 s", why=Why.SLOW))
+    sources = {"es": Lines(*LINES), "slow": slow, "old": broken}
     with (serving(shelf, searches=Searches(sources)) as client,
           visiting(browser, str(client.base_url).rstrip("/")) as visitor):
         page = visitor.open("/logs")

@@ -21,7 +21,7 @@ from collectors.jaeger.config import Config
 from collectors.jaeger.source import JaegerSource, build
 from collectors.spans.jaeger_model import sender, write
 from collectors.spans.writing import Request
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 from topology.histogram import ladder
 from topology.model import Service
 
@@ -182,23 +182,27 @@ def test_a_trace_of_several_services_is_handed_on_once(source):
 
 
 TROUBLES = [
-    ((401, "text/plain", b"secret"), "login was refused"), ((403, "text/plain", b""), "may not do this"),
-    ((429, "text/plain", b""), "too busy"), ((302, "text/html", b""), "elsewhere"),
-    ((200, "text/html", b"<html>"), "not the query interface"), ((200, "application/json", b"[1]"), "not the query"),
-    ((200, "application/json", b""), "not the query"), ((404, "text/plain", b"nothing"), "not the query"),
-    ((503, "text/plain", b"starting"), "answered 503"),
-    ((500, "application/json", b'{"error": {"message": "no disk"}}'), "no disk"),
+    ((401, "text/plain", b"secret"), "login was refused", Why.LOGIN),
+    ((403, "text/plain", b""), "may not do this", Why.FORBIDDEN),
+    ((429, "text/plain", b""), "too busy", Why.BUSY), ((302, "text/html", b""), "elsewhere", Why.STRANGER),
+    ((200, "text/html", b"<html>"), "not the query interface", Why.STRANGER),
+    ((200, "application/json", b"[1]"), "not the query", Why.STRANGER),
+    ((200, "application/json", b""), "not the query", Why.STRANGER),
+    ((404, "text/plain", b"nothing"), "not the query", Why.STRANGER),
+    ((503, "text/plain", b"starting"), "answered 503", Why.REFUSED),
+    ((500, "application/json", b'{"error": {"message": "no disk"}}'), "no disk", Why.REFUSED),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("reply", "words"), TROUBLES)
-def test_trouble_is_a_line_in_plain_words(source, reply, words):
+@pytest.mark.parametrize(("reply", "words", "why"), TROUBLES)
+def test_trouble_is_a_line_in_plain_words(source, reply, words, why):
     """Whatever it answers, the source is unavailable for a reason, and nothing of a login is told."""
     with serving(Jaeger()) as site:
         site.troubles = [reply, reply]
         asked = source(site, token=Secret("hunter2"))
         with pytest.raises(SourceUnavailable, match=words) as met:
             asked.pull(MINUTE, MINUTE + 60)
+        assert met.value.why is why
         assert "hunter2" not in str(met.value)
         assert "secret" not in str(met.value)
         assert site.asked[0][2]["authorization"] == "Bearer hunter2"

@@ -58,7 +58,7 @@ def test_marks_stand_in_the_row_of_their_span() -> None:
     assert list(found) == [1]
     assert [(getattr(mark, "href", ""), getattr(mark, "style", {})) for mark in found[1]] == [
         ("#line-0", {"left": "25.000%"})]
-    content = lines_of({"lines": told, "troubles": []}, PLACE, {}, "/", W)
+    content = lines_of({"lines": told, "troubles": []}, PLACE, "/", W)
     listed = content[1].children
     assert [one.id for one in listed] == ["line-0", "line-1", "line-2"]
     assert listed[0].children[0].children.endswith("00.050")

@@ -6,6 +6,11 @@ import json
 import re
 from pathlib import Path
 
+from app.web import viewer
+from app.web.language import Messages
+from app.web.wording import Wording
+from topology.errors import Why
+
 ASSETS = Path(__file__).parent.parent / "assets"
 
 
@@ -25,3 +30,16 @@ def test_the_word_files_have_the_same_keys_and_places() -> None:
     assert english.keys() == chinese.keys()
     places = re.compile(r"\{\d\}")
     assert [key for key in english if set(places.findall(english[key])) != set(places.findall(chinese[key]))] == []
+
+
+def test_why_a_source_is_silent_is_said_in_the_readers_language() -> None:
+    """Every kind of reason has words in Chinese before those of the source itself, which in English say it already."""
+    w = Wording(Messages(ASSETS))
+    assert {w.because(why, "no route") for why in Why} == {"no route"}
+    token = viewer.language.set("zh")
+    try:
+        assert w.because("login", "refused (401)") == "登录被拒绝（refused (401)）"
+        assert w.because(None, "no disk") == w.because("other", "no disk") == "no disk"
+        assert len({w.because(why, "") for why in Why}) == len(Why)
+    finally:
+        viewer.language.reset(token)

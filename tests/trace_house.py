@@ -14,7 +14,7 @@ from web_server import serving
 from app.searching import Searches
 from app.web import WebOptions
 from collectors.contract import OpenedTrace
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 from topology.model import Service
 
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -50,8 +50,8 @@ def sources() -> dict[str, Source]:
                  *(found(f"{n:032x}", 700 + n, operation=f"GET /page/{n}", duration_ms=10.0 + n) for n in range(1, 25)),
                  opened={NATIVE: OpenedTrace(SPANS, complete=False)})  # fmt: skip
     late = Slow(found("d4" * 16, 30, operation="late", span_count=None), opened={"d4" * 16: OpenedTrace(SPANS[:1])})
-    return {"bank-oap": oap, "jaeger": late, "old": Failing(SourceUnavailable("nobody listens there")),
-            "es": Lines(*LINES)}  # fmt: skip
+    gone = Failing(SourceUnavailable("nobody listens there", why=Why.UNREACHABLE))
+    return {"bank-oap": oap, "jaeger": late, "old": gone, "es": Lines(*LINES)}
 
 
 @contextmanager

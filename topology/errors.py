@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 class SynopticError(Exception):
@@ -44,12 +45,28 @@ class MalformedInput(SynopticError):
     """Input that is not what it claims to be. The sender must not send it again."""
 
 
+class Why(StrEnum):
+    """What kind of reason a source has for not answering: what is said of it in any language before its own words."""
+
+    UNREACHABLE = "unreachable"
+    SLOW = "slow"
+    UNTRUSTED = "untrusted"
+    LOGIN = "login"
+    FORBIDDEN = "forbidden"
+    BUSY = "busy"
+    STRANGER = "stranger"
+    REFUSED = "refused"
+    TOO_LARGE = "too_large"
+    NO_DATA = "no_data"
+    OTHER = "other"
+
+
 class SourceUnavailable(SynopticError):
     """A source that was asked could not answer. It is asked again later, not before `retry_after_s` if that is said."""
 
-    def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
+    def __init__(self, reason: str, retry_after_s: float = 0.0, why: Why = Why.OTHER) -> None:
         super().__init__(reason)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.why = retry_after_s, why
 
 
 class Overloaded(SynopticError):

@@ -16,7 +16,7 @@ from app.engine.moments import rfc3339
 from app.runner.coverage import Coverage, Span, newest
 from collectors.config import Pace
 from collectors.contract import Pulled, Puller
-from topology.errors import MalformedInput, Overloaded, SourceUnavailable, StoreError
+from topology.errors import MalformedInput, Overloaded, SourceUnavailable, StoreError, Why
 
 MOST_WAIT_S = 300.0
 WINDOW_S = 60.0
@@ -52,7 +52,7 @@ class Source:
         self._thread = threading.Thread(target=self._run, name=f"ask-{asking.name}", daemon=True)
         self._coverage = Coverage()
         self._failures, self._next_past_s = 0, 0.0
-        self._error, self._fault = "", ""
+        self._error, self._why, self._fault = "", Why.OTHER, ""
         self._seen_s: float | None = None
         self._pulls: deque[float] = deque(maxlen=1000)
         self._counts = {"pulls": 0, "failed_pulls": 0}
@@ -117,7 +117,7 @@ class Source:
             pulled = self._a.puller.pull(*span)
             self._a.deliver(self.name, pulled, covered.content(self._a.clock()))
         except (SourceUnavailable, Overloaded, StoreError, OSError) as error:
-            return self._failed(str(error), getattr(error, "retry_after_s", 0.0))
+            return self._failed(str(error), getattr(error, "retry_after_s", 0.0), getattr(error, "why", Why.OTHER))
         except Exception as error:  # noqa: BLE001 - whatever a source answers, the next pull must come
             _log.exception("a pull met what it must not meet", source=self.name)
             return self._failed(f"{type(error).__name__} while it was read; the log has more", 0.0)
@@ -132,20 +132,20 @@ class Source:
         self._seen_s = self._a.clock()
         self._minutes_read += span.minutes
 
-    def _failed(self, reason: str, retry_after_s: float) -> float:
+    def _failed(self, reason: str, retry_after_s: float, why: Why = Why.OTHER) -> float:
         """Twice as long after every failure, up to five minutes; by chance up to half less, so that many who lost one
         source do not come back at once."""
         if reason != self._error:
             _log.warning("the source does not answer; asked again later", source=self.name, why=reason)
         self._failures += 1
         self._counts["failed_pulls"] += 1
-        self._error = reason
+        self._error, self._why = reason, why
         longest_s = min(MOST_WAIT_S, self._a.pace.interval_s * 2.0 ** min(self._failures - 1, 10))
         return max(retry_after_s, longest_s * (1 - self._chance() / 2))
 
     def status(self) -> dict[str, Any]:
         """The row of the sources page: name, kind, state, rate_per_s (of pulls), lag_s (since the end of the newest
-        minute that was read), last_error, last_seen, counters."""
+        minute that was read), last_error, last_error_why, last_seen, counters."""
         now_s, mono_s = self._a.clock(), time.monotonic()
         live = self._coverage.live
         recent = sum(1 for at_s in list(self._pulls) if at_s > mono_s - WINDOW_S)
@@ -154,6 +154,7 @@ class Source:
             "rate_per_s": round(recent / WINDOW_S, 3),
             "lag_s": round(max(0.0, now_s - live.to_s), 1) if live and self._a.has_past else None,
             "last_error": self._error or self._fault or None,
+            "last_error_why": str(self._why) if self._error else None,
             "last_seen": None if self._seen_s is None else rfc3339(self._seen_s),
             "counters": {**self._counts, **self._behind(now_s), **self._a.puller.counters()},
         }

@@ -89,13 +89,14 @@ def _source(source: Json, w: Wording) -> html.Article:
         (w("sources.last_seen"), w.day_and_clock(source.get("last_seen"))),
     ]
     error = source.get("last_error")
+    why = w.because(source.get("last_error_why"), str(error)) if error else ""
     return html.Article(
         [
             head,
             html.P(w(f"sources.about.{about}"), className="quiet"),
             None if read else html.Dl([html.Div([html.Dt(key), html.Dd(value)]) for key, value in facts],
                                       className="facts-list"),
-            html.P([html.B(w("sources.last_error")), " ", html.Code(str(error))], className="why state-" + state)
+            html.P([html.B(w("sources.last_error")), " ", html.Code(why)], className="why state-" + state)
             if error else None,
             html.Ul([_chip(name, value, w) for name, value in source.get("counters", {}).items()], className="chips"),
         ],

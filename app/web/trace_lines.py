@@ -84,7 +84,7 @@ def troubles(found: Sequence[Json], w: Wording) -> list[Component]:
 
 def said(trouble: Json, w: Wording) -> str:
     """Why a source gave no whole answer."""
-    return w("search.source.slow") if trouble["kind"] == "slow" else str(trouble["reason"])
+    return w("search.source.slow") if trouble["kind"] == "slow" else w.because(trouble.get("why"), trouble["reason"])
 
 
 def marks(lines: Sequence[Json], place: Place, w: Wording) -> dict[int, list[Component]]:

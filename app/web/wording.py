@@ -25,6 +25,10 @@ class Wording:
         """The message of `key`."""
         return self.say(key, *values)
 
+    def because(self, why: str | None, reason: str) -> str:
+        """Why a source does not answer: what kind of reason it is, and the reason in the words it has."""
+        return self("why." + (why or "other"), reason)
+
     def rate(self, per_s: float | None) -> str:
         """Calls a second: `2.6 k/s`."""
         return UNKNOWN if per_s is None else amount(per_s) + self("unit.per_s")

@@ -100,7 +100,7 @@ class LogsPage extends SearchPage {
     this.cancel.hidden = this.bar.hidden = !searching;
     const whole = rangeS(this.state.range) * 1000;
     if (this.reached) this.bar.value = Math.min(1, (Date.parse(this.span.to) - Date.parse(this.reached)) / whole); else this.bar.removeAttribute("value");
-    this.sources.replaceChildren(...sourceList(this.asked.map((one) => ({ name: one.source, how: one.state === "answered" ? "found" : one.state, found: one.lines, reason: one.reason, beganMs: this.beganMs })), Date.now()));
+    this.sources.replaceChildren(...sourceList(this.asked.map((one) => ({ name: one.source, how: one.state === "answered" ? "found" : one.state, found: one.lines, reason: one.reason, why: one.why, beganMs: this.beganMs })), Date.now()));
     const more = ["more", "partly", "cancelled", "failed", "busy"].includes(how), going = how === "more" ? "logs.more" : "logs.again";
     const nothing = !lines.length && ["done", "partly"].includes(how) ? el("div", { class: "slo-first" }, el("p", {}, t("logs.none")), el("p", { class: "quiet" }, t("logs.none.text"))) : null;
     const alone = !searching && !this.asked.length ? el("div", { class: "slo-first" }, el("p", {}, t("logs.no_sources")), el("p", { class: "quiet" }, t("logs.no_sources.text"))) : null;

@@ -12,6 +12,8 @@ export async function loadWords(wanted) {
 /** The message of a key with its placeholders filled; a missing key shows itself. */
 export const t = (key, ...values) => (messages[key] ?? key).replace(/\{(\d)\}/g, (_, i) => values[i] ?? "");
 export const hasWord = (key) => key in messages;
+/** Why a source does not answer: what kind of reason it is, and the reason in the words it has. */
+export const because = (why, reason) => t("why." + (why ?? "other"), reason);
 export const stateWord = (state) => t("state." + state);
 export const kindWord = (kind) => t("kind." + kind);
 

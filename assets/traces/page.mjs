@@ -65,7 +65,7 @@ class TracesPage extends SearchPage {
     const trouble = told?.troubles?.[0];
     source.rows = told === null ? [] : key === null ? wholes(told).map((row) => ({ ...row, source: null, kept: true })) : told.traces;
     source.how = told === null ? "lost" : trouble ? (trouble.kind === "slow" ? "slow" : "failed") : "found";
-    source.reason = trouble?.reason ?? "";
+    Object.assign(source, { reason: trouble?.reason ?? "", why: trouble?.why });
     this.show();
   }
   stop() { this.going?.abort(); clearInterval(this.beating); }

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 MINUTE_S = 60.0
 
@@ -31,7 +31,7 @@ class Ceiling:
             now_s = self._clock()
             if self._counted(now_s) >= self._most:
                 reason = f"its ceiling of {self._most} queries a minute (max_queries) is reached"
-                raise SourceUnavailable(reason, max(0.1, self._made[0] + MINUTE_S - now_s))
+                raise SourceUnavailable(reason, max(0.1, self._made[0] + MINUTE_S - now_s), Why.BUSY)
             self._made.append(now_s)
 
     def _counted(self, now_s: float) -> int:

@@ -16,7 +16,7 @@ from collectors.elastic.ceiling import Ceiling
 from collectors.elastic.connection import Connection
 from collectors.elastic.refusals import is_silent, refusal
 from collectors.elastic.transport import Decode, OfficialClient, PlainJson, Reply, Transport
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 Flavour = Literal["elasticsearch", "opensearch"]
 OLDEST_FOR_CLIENT = (7, 14)
@@ -94,7 +94,7 @@ class Cluster:
         self.product(index)
         reply = self._ask("POST", target, body, decode)
         if is_silent(reply):
-            raise SourceUnavailable("no shard of the index is available (its health is red)")
+            raise SourceUnavailable("no shard of the index is available (its health is red)", why=Why.NO_DATA)
         return reply
 
     def open_point(self, index: str, keep_alive_s: float) -> str:
@@ -148,7 +148,7 @@ class Cluster:
         if reply.status >= 300:
             raise refusal(reply.status, reply.body)
         if not isinstance(reply.body, dict):
-            raise SourceUnavailable("what answers there is neither Elasticsearch nor OpenSearch")
+            raise SourceUnavailable("what answers there is neither Elasticsearch nor OpenSearch", why=Why.STRANGER)
         return reply.body
 
     def _counted(
@@ -177,7 +177,7 @@ def _told(reply: Reply) -> Product:
     version = body["version"] if isinstance(body.get("version"), dict) else {}
     number = re.match(r"(\d+)\.(\d+)", str(version.get("number", "")))
     if number is None:
-        raise SourceUnavailable("what answers there is neither Elasticsearch nor OpenSearch")
+        raise SourceUnavailable("what answers there is neither Elasticsearch nor OpenSearch", why=Why.STRANGER)
     flavour: Flavour = "opensearch" if version.get("distribution") == "opensearch" else "elasticsearch"
     return Product(flavour, (int(number[1]), int(number[2])))
 

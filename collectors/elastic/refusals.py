@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 MOST_CHARS = 200
 TOO_LARGE = "reply_too_large"
@@ -41,25 +41,29 @@ def refusal(status: int, body: Any) -> SourceUnavailable:
     kinds = {kind for kind, _ in causes}
     said = _said(causes) or str(status)
     if status == 401:
-        return SourceUnavailable("the login was refused (401): check username and password, or the API key")
+        refused = "the login was refused (401): check username and password, or the API key"
+        return SourceUnavailable(refused, why=Why.LOGIN)
     if status == 403:
-        return SourceUnavailable(f"the login is known but may not do this (403): {said}")
+        return SourceUnavailable(f"the login is known but may not do this (403): {said}", why=Why.FORBIDDEN)
     if TOO_LARGE in kinds:
-        return ReplyTooLarge("a reply was larger than may be held in memory")
+        return ReplyTooLarge("a reply was larger than may be held in memory", why=Why.TOO_LARGE)
     if "search_context_missing_exception" in kinds:
         return PointExpired("the point in time that was being read has expired")
     if "too_many_buckets_exception" in kinds:
-        return TooManyBuckets("the question makes more groups than the cluster allows (search.max_buckets)")
+        more = "the question makes more groups than the cluster allows (search.max_buckets)"
+        return TooManyBuckets(more, why=Why.TOO_LARGE)
     if "index_not_found_exception" in kinds:
-        return NoSuchIndex(f"there is no such index: {said}")
-    return _busy(status, kinds) or _unreadable(causes) or SourceUnavailable(f"answered {status}: {said}")
+        return NoSuchIndex(f"there is no such index: {said}", why=Why.NO_DATA)
+    found = _busy(status, kinds) or _unreadable(causes)
+    return found or SourceUnavailable(f"answered {status}: {said}", why=Why.REFUSED)
 
 
 def _busy(status: int, kinds: set[str]) -> SourceUnavailable | None:
     if "circuit_breaking_exception" in kinds:
-        return SourceUnavailable("the cluster is short of memory and refused the question (circuit breaker)", _LATER_S)
+        short = "the cluster is short of memory and refused the question (circuit breaker)"
+        return SourceUnavailable(short, _LATER_S, Why.BUSY)
     if status == 429 or kinds & {"es_rejected_execution_exception", "rejected_execution_exception"}:
-        return SourceUnavailable("the cluster is too busy: its search queue is full", _LATER_S)
+        return SourceUnavailable("the cluster is too busy: its search queue is full", _LATER_S, Why.BUSY)
     return None
 
 
@@ -67,10 +71,11 @@ def _unreadable(causes: list[tuple[str, str]]) -> SourceUnavailable | None:
     """Trouble of an index: a field that cannot be counted, or shards that are nowhere."""
     fields = [field[1] for _, reason in causes if (field := _NEEDS_KEYWORD.search(reason))]
     if fields:
-        return SourceUnavailable(f"the field {fields[0]} is text and cannot be counted: it has to be a keyword")
+        uncounted = f"the field {fields[0]} is text and cannot be counted: it has to be a keyword"
+        return SourceUnavailable(uncounted, why=Why.REFUSED)
     for kind, reason in causes:
         if kind.startswith("no_shard") or "missing shards" in reason or reason == "all shards failed":
-            return SourceUnavailable("no shard of the index is available (its health is red)")
+            return SourceUnavailable("no shard of the index is available (its health is red)", why=Why.NO_DATA)
     return None
 
 

@@ -19,7 +19,7 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from collectors.elastic.connection import Connection
 from collectors.elastic.refusals import TOO_LARGE
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 JSON = "application/json"
 CONNECTIONS_PER_HOST = 4
@@ -174,7 +174,7 @@ class OfficialClient:
             with _decoding(decode):
                 reply = self._client.perform_request(method, target, headers=headers, body=body)
         except UnsupportedProductError:
-            raise SourceUnavailable("what answers there is not Elasticsearch") from None
+            raise SourceUnavailable("what answers there is not Elasticsearch", why=Why.STRANGER) from None
         except ApiError as error:
             return Reply(error.meta.status, error.body, _genuine(error.meta))
         except TransportError as error:
@@ -199,12 +199,13 @@ class _Quiet(elastic_transport.Transport):
 def silence(error: TransportError, timeout_s: float) -> SourceUnavailable:
     """Why there was no reply, without what a reply or a request may have held."""
     if isinstance(error, ConnectionTimeout):
-        return SourceUnavailable(f"no answer within {timeout_s:g} s")
+        return SourceUnavailable(f"no answer within {timeout_s:g} s", why=Why.SLOW)
     if isinstance(error, TlsError):
-        return SourceUnavailable("no secure connection: the server's certificate is not trusted, or it speaks no TLS")
+        untrusted = "no secure connection: the server's certificate is not trusted, or it speaks no TLS"
+        return SourceUnavailable(untrusted, why=Why.UNTRUSTED)
     if isinstance(error, SerializationError):
-        return SourceUnavailable("what answers there speaks no JSON")
-    return SourceUnavailable("cannot be reached: no connection to any of its hosts")
+        return SourceUnavailable("what answers there speaks no JSON", why=Why.STRANGER)
+    return SourceUnavailable("cannot be reached: no connection to any of its hosts", why=Why.UNREACHABLE)
 
 
 def _headers(connection: Connection, body: Mapping[str, Any] | None) -> dict[str, str]:

@@ -168,6 +168,6 @@ def documents(cluster: Cluster, index: str, query: Mapping[str, Any], most: int,
         return [], ""
     except ReplyTooLarge as error:
         if most < 100:
-            raise SourceUnavailable(str(error)) from error
+            raise SourceUnavailable(str(error), why=error.why) from error
         return documents(cluster, index, query, most // 4, sort)
     return [hit.source for hit in reply["hits"]["hits"]], shortfall(reply)

@@ -15,7 +15,7 @@ from collectors.spans.jaeger_model import sender, write
 from collectors.spans.otlp_json import spans as otlp_spans
 from collectors.spans.site import Caller, Reply
 from collectors.spans.writing import Request
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 MICROS = 1_000_000
 Made = tuple[bytes, bytes]
@@ -73,8 +73,8 @@ def interface_of(caller: Caller) -> Interface:
         return Internal(caller)
     for reply in (first, second):
         if reply.status >= 500:
-            raise SourceUnavailable(f"it answered {reply.status}{_said(reply)}")
-    raise SourceUnavailable("what answers there is not the query interface of Jaeger")
+            raise SourceUnavailable(f"it answered {reply.status}{_said(reply)}", why=Why.REFUSED)
+    raise SourceUnavailable("what answers there is not the query interface of Jaeger", why=Why.STRANGER)
 
 
 class V3:
@@ -176,13 +176,13 @@ def _answer(reply: Reply) -> Mapping[str, Any]:
 def _parts(reply: Reply) -> list[Mapping[str, Any]]:
     """The JSON of a reply: one object, or one a line."""
     if reply.status != 200:
-        raise SourceUnavailable(f"it answered {reply.status}{_said(reply)}")
+        raise SourceUnavailable(f"it answered {reply.status}{_said(reply)}", why=Why.REFUSED)
     try:
         found = [orjson.loads(reply.body or b"")]
     except orjson.JSONDecodeError:
         found = _lines(reply.body or b"")
     if not found or not all(isinstance(part, dict) for part in found):
-        raise SourceUnavailable("what answers there is not the query interface of Jaeger")
+        raise SourceUnavailable("what answers there is not the query interface of Jaeger", why=Why.STRANGER)
     return found
 
 

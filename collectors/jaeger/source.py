@@ -11,7 +11,7 @@ from collectors.spans.found import found_spans, summary, traces_of
 from collectors.spans.pulling import Missing
 from collectors.spans.site import Caller
 from collectors.spans.slicing import Slices
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 SEARCHED_SERVICES = 30
 STEPS_S = (300.0, 3600.0, 21600.0, float("inf"))
@@ -106,7 +106,7 @@ class JaegerSource:
         """See `collectors.contract.TraceFinder`."""
         traces = self._ask_for_interface().trace(trace_id)
         if traces.large:
-            raise SourceUnavailable("the trace is larger than may be held")
+            raise SourceUnavailable("the trace is larger than may be held", why=Why.TOO_LARGE)
         spans = list(found_spans(traces.request(), self._context))
         return OpenedTrace(sorted(spans, key=lambda span: span.start_ns)) if spans else None
 

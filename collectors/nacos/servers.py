@@ -11,7 +11,7 @@ import httpx
 from collectors.nacos.config import Config
 from collectors.nacos.documents import NotThere, token
 from collectors.reaching import Tls
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 LOGINS = ("/v3/auth/user/login", "/v1/auth/login")
 RENEW_AT = 0.8
@@ -70,7 +70,7 @@ class Servers:
             try:
                 reply = self._ask("POST", path, data=form)
                 if reply.status_code in (401, 403):
-                    raise SourceUnavailable("the login was refused", AFTER_REFUSAL_S)
+                    raise SourceUnavailable("the login was refused", AFTER_REFUSAL_S, Why.LOGIN)
                 self._token, lasts_s = token(_document(reply))
             except NotThere:
                 continue
@@ -94,13 +94,13 @@ class Servers:
                 failures.append(f"{_shown(base)}: {_reason(error)}")
             else:
                 if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
-                    raise SourceUnavailable("asked too often (HTTP 429)", AFTER_REFUSAL_S)
+                    raise SourceUnavailable("asked too often (HTTP 429)", AFTER_REFUSAL_S, Why.BUSY)
                 if reply.status_code < 500:
                     return reply
                 failures.append(f"{_shown(base)}: HTTP {reply.status_code}")
             self._urls.append(self._urls.pop(0))
             self.counters["failovers"] += len(self._urls) > 1
-        raise SourceUnavailable("no server answers; " + "; ".join(failures))
+        raise SourceUnavailable("no server answers; " + "; ".join(failures), why=Why.UNREACHABLE)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}

@@ -10,7 +10,7 @@ from collectors.nacos.documents import Host, Key, NotThere
 from collectors.nacos.reading import APIS, Api, Found, Reading
 from collectors.nacos.rules import Rules
 from collectors.nacos.servers import Servers
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 from topology.registry import Instance
 
 LOOK_AGAIN_S = 3600.0
@@ -45,7 +45,7 @@ class NacosRegistry:
                 self._remember(found)
                 return Pulled(instances=self._instances(), faults=found.faults)
         self._api = None
-        raise SourceUnavailable("no API answers; " + "; ".join(reasons))
+        raise SourceUnavailable("no API answers; " + "; ".join(reasons), why=Why.STRANGER)
 
     def counters(self) -> Mapping[str, float]:
         """Requests, logins and changes of server since the start; services and instances known; the API in use, and

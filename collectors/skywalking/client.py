@@ -13,7 +13,7 @@ import httpx
 import orjson
 
 from collectors.skywalking.config import Config
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 
 class Refused(Exception):
@@ -72,7 +72,8 @@ class GraphQL:
         except httpx.HTTPError as failure:
             self._count("requests_failed")
             kind = TooSlow if isinstance(failure, httpx.TimeoutException) else SourceUnavailable
-            raise kind(_words(failure)) from failure
+            reason, why = _words(failure)
+            raise kind(reason, why=why) from failure
         self._count("reply_bytes", len(reply.content))
         return self._read(reply)
 
@@ -81,9 +82,10 @@ class GraphQL:
         try:
             answer = self.ask(document, variables)
         except Refused as refusal:
-            raise SourceUnavailable(f"the OAP refuses {query}: {refusal}") from refusal
+            raise SourceUnavailable(f"the OAP refuses {query}: {refusal}", why=Why.REFUSED) from refusal
         if answer.data.get(query) is None and answer.errors:
-            raise SourceUnavailable(f"the OAP failed in {query}: {next(iter(answer.errors.values()))[:300]}")
+            failure = next(iter(answer.errors.values()))[:300]
+            raise SourceUnavailable(f"the OAP failed in {query}: {failure}", why=Why.REFUSED)
         return answer.data.get(query)
 
     def counters(self) -> dict[str, float]:
@@ -104,7 +106,8 @@ class GraphQL:
         if body is None:
             self._count("requests_failed")
             kind = TooSlow if reply.status_code in (503, 504) else SourceUnavailable
-            raise kind(_status_words(reply), _retry_after(reply))
+            reason, why = _status_words(reply)
+            raise kind(reason, _retry_after(reply), why)
         errors = [error for error in body.get("errors") or () if isinstance(error, Mapping)]
         data = body.get("data")
         if not isinstance(data, Mapping):
@@ -156,22 +159,22 @@ def _messages(errors: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(dict.fromkeys(str(error.get("message", "")) for error in errors))[:300]
 
 
-def _words(failure: httpx.HTTPError) -> str:
+def _words(failure: httpx.HTTPError) -> tuple[str, Why]:
     if isinstance(failure, httpx.TimeoutException):
-        return "the OAP did not answer in time"
+        return "the OAP did not answer in time", Why.SLOW
     if "CERTIFICATE_VERIFY_FAILED" in str(failure):
-        return "the certificate of the OAP, or of what is in front of it, is not trusted"
+        return "the certificate of the OAP, or of what is in front of it, is not trusted", Why.UNTRUSTED
     if isinstance(failure, httpx.ConnectError):
-        return "the OAP cannot be reached"
-    return f"the connection to the OAP broke ({type(failure).__name__})"
+        return "the OAP cannot be reached", Why.UNREACHABLE
+    return f"the connection to the OAP broke ({type(failure).__name__})", Why.UNREACHABLE
 
 
-def _status_words(reply: httpx.Response) -> str:
+def _status_words(reply: httpx.Response) -> tuple[str, Why]:
     if reply.status_code in (401, 403):
-        return f"the OAP, or what is in front of it, refuses us (HTTP {reply.status_code})"
+        return f"the OAP, or what is in front of it, refuses us (HTTP {reply.status_code})", Why.LOGIN
     if reply.status_code in (200, 400):
-        return "what answers at this address is no OAP: its reply is not GraphQL"
-    return f"the OAP, or what is in front of it, answered HTTP {reply.status_code}"
+        return "what answers at this address is no OAP: its reply is not GraphQL", Why.STRANGER
+    return f"the OAP, or what is in front of it, answered HTTP {reply.status_code}", Why.REFUSED
 
 
 def _retry_after(reply: httpx.Response) -> float:

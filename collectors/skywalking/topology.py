@@ -11,7 +11,7 @@ from collectors.skywalking.client import GraphQL, Refused
 from collectors.skywalking.identity import USER, Node
 from collectors.skywalking.server_time import Stretch
 from collectors.skywalking.versions import Abilities
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 LAYER = re.compile(r"[A-Z0-9_]+")
 """What a layer is called; nothing else is put into a document."""
@@ -79,7 +79,7 @@ def _by_layer(oap: GraphQL) -> Sequence[Listed]:
     try:
         answers = oap.ask(f"{{{aliases}}}").data.values()
     except Refused as refusal:
-        raise SourceUnavailable(f"the OAP refuses to list services by layer: {refusal}") from refusal
+        raise SourceUnavailable(f"the OAP refuses to list services by layer: {refusal}", why=Why.REFUSED) from refusal
     return list({service.id: service for answer in answers for service in _listed(answer)}.values())
 
 

@@ -13,7 +13,7 @@ from collectors.skywalking.identity import Naming
 from collectors.skywalking.inventory import Inventory
 from collectors.skywalking.server_time import ServerZone
 from collectors.skywalking.versions import Abilities
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 MOST_SEGMENTS = 200
 """An OAP opens no more segments of a trace (segmentQueryMaxSize)."""
@@ -88,7 +88,7 @@ class Traces:
         try:
             answer = self.oap.ask(f"query({declared}){{{aliases}}}", {f"t{at}": found for at, found in enumerate(ids)})
         except Refused as refusal:
-            raise SourceUnavailable(f"the OAP refuses to open traces: {refusal}") from refusal
+            raise SourceUnavailable(f"the OAP refuses to open traces: {refusal}", why=Why.REFUSED) from refusal
         told = ((found, (answer.data.get(f"a{at}") or {}).get("spans") or ()) for at, found in enumerate(ids))
         return [self._brief(found, spans) for found, spans in told if spans]
 

@@ -11,7 +11,7 @@ import httpx
 
 from collectors.config import Duration, Range, ReadableFile, Secret
 from collectors.reaching import Url, login_faults, trust_faults
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 MOST_BYTES = 16 << 20
 """Decoded, a reply takes several times as much memory as it has bytes."""
@@ -64,7 +64,7 @@ class Caller:
             reply = self._read(path, params or {}, accept)
         except httpx.HTTPError as error:
             self.counters["requests_failed"] += 1
-            raise SourceUnavailable(_silence(error, self._site.timeout_s)) from None
+            raise _silence(error, self._site.timeout_s) from None
         if reply.status in (401, 403, 429) or 300 <= reply.status < 400:
             self.counters["requests_failed"] += 1
             raise _refusal(reply.status)
@@ -100,17 +100,19 @@ def _login(site: Site) -> Callable[[httpx.Request], httpx.Request]:
 
 def _refusal(status: int) -> SourceUnavailable:
     if status == 401:
-        return SourceUnavailable("the login was refused (401): check username and password, or the token")
+        refused = "the login was refused (401): check username and password, or the token"
+        return SourceUnavailable(refused, why=Why.LOGIN)
     if status == 403:
-        return SourceUnavailable("the login is known but may not do this (403)")
+        return SourceUnavailable("the login is known but may not do this (403)", why=Why.FORBIDDEN)
     if status == 429:
-        return SourceUnavailable("it is too busy (429)", BUSY_S)
-    return SourceUnavailable(f"it sends elsewhere ({status}): give the address that it is served under")
+        return SourceUnavailable("it is too busy (429)", BUSY_S, Why.BUSY)
+    elsewhere = f"it sends elsewhere ({status}): give the address that it is served under"
+    return SourceUnavailable(elsewhere, why=Why.STRANGER)
 
 
-def _silence(error: httpx.HTTPError, timeout_s: float) -> str:
+def _silence(error: httpx.HTTPError, timeout_s: float) -> SourceUnavailable:
     if isinstance(error, httpx.TimeoutException):
-        return f"no answer within {timeout_s:g} s"
+        return SourceUnavailable(f"no answer within {timeout_s:g} s", why=Why.SLOW)
     if isinstance(error, httpx.ConnectError):
-        return "cannot be reached: no connection"
-    return f"a broken answer ({type(error).__name__})"
+        return SourceUnavailable("cannot be reached: no connection", why=Why.UNREACHABLE)
+    return SourceUnavailable(f"a broken answer ({type(error).__name__})", why=Why.UNREACHABLE)

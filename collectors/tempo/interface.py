@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from collectors.spans.site import Caller, Reply
-from topology.errors import SourceUnavailable
+from topology.errors import SourceUnavailable, Why
 
 PROTOBUF = "application/protobuf"
 PARTIAL = 1
@@ -130,12 +130,13 @@ def _varint(body: bytes, at: int) -> tuple[int, int]:
 
 def _refused(reply: Reply) -> SourceUnavailable:
     if reply.body is None:
-        return SourceUnavailable("a reply was larger than may be held")
+        return SourceUnavailable("a reply was larger than may be held", why=Why.TOO_LARGE)
     if reply.status == 200:
         return _no_tempo()
     words = " ".join(reply.body[:200].decode("utf-8", "replace").split())
-    return SourceUnavailable(f"it answered {reply.status}: {words}" if words else f"it answered {reply.status}")
+    reason = f"it answered {reply.status}: {words}" if words else f"it answered {reply.status}"
+    return SourceUnavailable(reason, why=Why.REFUSED)
 
 
 def _no_tempo() -> SourceUnavailable:
-    return SourceUnavailable("what answers there is not the query interface of Tempo")
+    return SourceUnavailable("what answers there is not the query interface of Tempo", why=Why.STRANGER)
