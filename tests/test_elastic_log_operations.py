@@ -46,7 +46,7 @@ def source(
     return build(config, "logs", Context("default", ladder(), mask, lambda: START_S + 200.0, operations=operations))
 
 
-def lines(pulled: Pulled) -> Counter[tuple[str, str, str]]:
+def error_lines(pulled: Pulled) -> Counter[tuple[str, str, str]]:
     """Lines by service, level and operation, of those at a level of error."""
     found: Counter[tuple[str, str, str]] = Counter()
     for reading in pulled.readings:
@@ -64,7 +64,7 @@ def test_error_lines_of_every_layout_count_for_their_operation(cluster, written)
     trace of the lines that are read. The others count for the service only, and nothing more is asked for it."""
     cluster.put(written.index, written.mappings, documents(written, START_S))
     logs = source(cluster, written, max_lines=0 if written.layout in NAMING else 2000)
-    assert lines(logs.pull(START_S, START_S + 240)) == {
+    assert error_lines(logs.pull(START_S, START_S + 240)) == {
         ("orders", "error", OPERATION): 8, ("payments", "error", ""): 4, ("payments", "fatal", ""): 1}
     searches = [path for _, path, _ in cluster.asked if "_search" in path]
     assert len(searches) == (1 if written.layout in NAMING else 2)
@@ -77,8 +77,8 @@ def test_a_house_names_the_field_of_its_operations(cluster):
                                      for line in recording()])
     config = Config(Connection(hosts=(cluster.url,)), (Index("logs-a", fields=Fields(operation="handler")),))
     logs = build(config, "logs", Context("default", ladder(), mask, lambda: START_S + 200.0, operations=done))
-    (operation, n), = [(operation, n) for (service, _, operation), n in lines(logs.pull(START_S, START_S + 240)).items()
-                       if service == "orders"]
+    found = error_lines(logs.pull(START_S, START_S + 240))
+    (operation, n), = [(operation, n) for (service, _, operation), n in found.items() if service == "orders"]
     assert (n, "orders@bank" in operation, operation.startswith("reset ")) == (8, False, True)
 
 
@@ -90,8 +90,8 @@ def test_lines_that_were_read_are_placed_whenever_their_minute_is_counted_again(
     first = logs.pull(*span)
     again = logs.pull(*span)
     assert (len(first.lines), len(again.lines)) == (13, 0)
-    assert lines(again) == lines(first) == lines(source(cluster).pull(*span))
-    few = lines(source(cluster, max_lines=3).pull(*span))
+    assert error_lines(again) == error_lines(first) == error_lines(source(cluster).pull(*span))
+    few = error_lines(source(cluster, max_lines=3).pull(*span))
     assert 0 < few["orders", "error", OPERATION] <= 3
     assert few.total() == 13
 
@@ -103,6 +103,6 @@ def test_the_operations_of_a_service_are_bounded(cluster):
     cluster.put("logs-a", mappings, [{**ecs(line, START_S + 1), "handler": f"job {n}"} for n in range(300)])
     config = Config(Connection(hosts=(cluster.url,)), (Index("logs-a", fields=Fields(operation="handler")),))
     logs = build(config, "logs", Context("default", ladder(), str, lambda: START_S + 200.0))
-    found = lines(logs.pull(START_S, START_S + 60))
+    found = error_lines(logs.pull(START_S, START_S + 60))
     assert (len(found), found.total(), found[line.service, "error", ""]) == (
         MOST_OF_SERVICE + 1, 300, 300 - MOST_OF_SERVICE)

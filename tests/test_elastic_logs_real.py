@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from elastic_server import Server
-from log_documents import OWN_FIELDS, TRACE, WRITTEN, Written, documents, ecs, expected, lines_of, recording
+from log_documents import OPERATION, OWN_FIELDS, TRACE, WRITTEN, Written, documents, ecs, expected, lines_of, recording
+from test_elastic_log_operations import done, error_lines
 from test_elastic_logs import counted
 
 from collectors.contract import Context, LineQuery
@@ -67,6 +68,18 @@ def test_every_layout_is_counted_read_and_searched_alike(server: Server) -> None
         }, written.layout
         times = [line.time_s for line in found["all"]]
         assert times == sorted(times, reverse=True)
+        logs.close()
+
+
+def test_error_lines_of_every_layout_count_for_their_operation(server: Server) -> None:
+    """By the name that documents have, counted by the server; else by the trace of the lines that are read."""
+    for written in WRITTEN:
+        server.fill(written.index, written.mappings, documents(written, START_S))
+        config = Config(Connection((server.url,)), (index_of(written),))
+        logs = build(config, "logs", Context("default", ladder(), mask, time.time, operations=done))
+        assert error_lines(logs.pull(START_S, END_S)) == {
+            ("orders", "error", OPERATION): 8, ("payments", "error", ""): 4, ("payments", "fatal", ""): 1
+        }, written.layout
         logs.close()
 
 
