@@ -249,8 +249,8 @@ class LineFinder(Protocol):
     """A source that can be searched for log lines while a person waits; from any thread."""
 
     def find_lines(self, query: LineQuery, cancelled: Callable[[], bool]) -> Iterator[Sequence[FoundLine]]:
-        """The lines that match, newest first, page by page until `limit` or until `cancelled` says so;
-        SourceUnavailable when it cannot be asked."""
+        """The lines that match, newest first, page by page until `limit` or until `cancelled` says so; an empty page
+        says that it goes on. SourceUnavailable when it cannot be asked."""
         ...
 
 

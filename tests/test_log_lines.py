@@ -42,7 +42,7 @@ def test_the_lines_of_a_pattern_are_searched_by_what_they_have_in_common():
     lines = [line(1, "could not reserve order 8 of anna"), line(2, "nobody could not reserve order at all")]
     assert [one.body for one in lines if search.wanted(one)] == ["could not reserve order 8 of anna"]
     asked, = search.queries
-    assert (asked.service, asked.text) == (ORDERS, "could not reserve order")
+    assert (asked.service, asked.text, asked.pattern) == (ORDERS, "could not reserve order", "")
     unknown = logs.search(LineQuery(NOW_S - 3600, NOW_S + 60, pattern="p-000000000000"))
     assert not any(map(unknown.wanted, lines))
 

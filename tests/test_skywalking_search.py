@@ -136,9 +136,11 @@ def test_lines_are_chosen_where_the_oap_cannot() -> None:
     with searching(Searched(documents={"queryLogs": {"logs": logs}, "supportQueryLogsByKeywords": False})) as source:
         asked = LineQuery(NOON - 60, NOON, ORDERS, levels=("error",), text="Order")
         (page,) = source.find_lines(asked, lambda: False)
+        nothing = [*source.find_lines(LineQuery(NOON - 60, NOON, ORDERS, text="nobody"), lambda: False)]
     assert [(one.body, one.level, one.trace_id) for one in page] == [
         ("order failed", "error", "t1"), ("order of a***@b.org", "error", "t1")]
     assert len({one.place for one in page}) == 2
+    assert nothing == [[]], "a page that was looked through says that the search goes on"
 
 
 def test_a_search_of_lines_ends_when_it_is_cancelled() -> None:

@@ -97,7 +97,8 @@ class Logs:
         if known is None:
             return (lambda _line: False), replace(query, limit=1)
         service, words = known
-        asked = replace(query, service=Service.from_id(service), text=query.text or words, limit=query.limit * WIDER)
+        asked = replace(query, service=Service.from_id(service), pattern="", text=query.text or words,
+                        limit=query.limit * WIDER)
         return (lambda line: self.patterns.of(line.service, line.body) == query.pattern), asked
 
     def checkpoints(self) -> Mapping[str, bytes]:

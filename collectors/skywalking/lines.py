@@ -32,7 +32,8 @@ class Lines:
     zone: ServerZone
 
     def find(self, query: LineQuery, abilities: Abilities, cancelled: Callable[[], bool]) -> Iterator[list[FoundLine]]:
-        """The lines that match, newest first, page by page. An OAP knows no patterns: nothing matches one."""
+        """The lines that match, newest first, a page of them for every page of the OAP's, perhaps an empty one. An OAP
+        knows no patterns: nothing matches one."""
         if query.pattern or not abilities.knows("queryLogs"):
             return
         left, pages = query.limit, MOST_PAGES
@@ -42,8 +43,7 @@ class Lines:
             while left > 0 and pages > 0 and not cancelled():
                 found = self._page(query, from_s, to_s, number, searched)
                 lines = [line for line in map(self._line, found) if _matches(line, query)][:left]
-                if lines:
-                    yield lines
+                yield lines
                 left, pages, number = left - len(lines), pages - 1, number + 1
                 if len(found) < PAGE:
                     break
