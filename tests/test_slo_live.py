@@ -249,7 +249,7 @@ def test_pace_of_another_window_is_named(tmp_path):
     """A ticket speaks of a day, and the time to exhaustion is told at the pace of the hour: the sentence says both, so
     that it can be checked by hand (60 of 5,000 in the hour, 60 of 15,000 in the day)."""
     run = count(begun(tmp_path), 10_000)
-    run.settle(3 * 3600)
+    run.settle().step(3 * 3600)
     count(run, 5000, failed=60).settle(20)
     entry = run.engine.slo("default-availability:orders")
     assert (entry["state"], entry["burn"]["1h"], entry["burn"]["1d"]) == ("at_risk", 12.0, 4.0)
