@@ -362,7 +362,7 @@ class Engine(Answers, Promised, Changed, Naming):
             short, long = (slow_totals(self.live_totals(s), ladder, self._threshold_us)
                            for s in (objective.short_s, objective.long_s))
             totals = (short, long, self._budgets.over(DAY_S), self._budgets.over(PERIOD_S))
-            self._judging = Judging(self.told(), *(self._events(self.members, t) for t in totals), self.failures)
+            self._judging = Judging(self.told(), self.failures, *(self._events(self.members, t) for t in totals))
         return self._judging
 
     @staticmethod
@@ -380,8 +380,8 @@ class Engine(Answers, Promised, Changed, Naming):
         spans = [before(store, ladder, at_s, span) for span in (objective.short_s, objective.long_s)]
         spans += [long_before(store, ladder, at_s, span) for span in (DAY_S, PERIOD_S)]
         told = self.parts.objectives.at(at_s, self._new_members)
-        judging = Judging(told, *(self._aligned(members, shown.keys, past.totals, past.keys) for past in spans),
-                          cache(lambda: self._failures_in(spans[1])))
+        judging = Judging(told, cache(lambda: self._failures_in(spans[1])),
+                          *(self._aligned(members, shown.keys, past.totals, past.keys) for past in spans))
         with self.lock:
             return self._draw(drawn, members, judging, Moment(at_s, shown.length_s, None, self._seq))
 

@@ -24,12 +24,12 @@ class Judging:
     """What objectives say, and the four spans of evidence for whatever has none, all over the same members."""
 
     told: Told
+    failures: Callable[[], Failures]
+    """Where failures began, in the hour that sentences are about; asked for only where something is wrong."""
     short: Judged
     long: Judged
     day: Judged
     period: Judged
-    failures: Callable[[], Failures]
-    """Where failures began, in the hour that sentences are about; asked for only where something is wrong."""
 
     def evidence(self, of: str, number: int) -> Evidence | None:
         """What is known of one of the `nodes` or `edges`; None when it was called lately and nothing was bad."""

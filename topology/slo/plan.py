@@ -81,10 +81,10 @@ class Plan:
     slices: tuple[Sliced, ...]
     rules: RuleTable
 
-    @property
-    def slos(self) -> list[Slo]:
+    @cached_property
+    def slos(self) -> tuple[Slo, ...]:
         """The objectives themselves."""
-        return [one.slo for one in self.concretes]
+        return tuple(one.slo for one in self.concretes)
 
     @cached_property
     def parts(self) -> Ints:
