@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 MILLI, MICRO, SECOND = 1_000_000, 1_000, 1_000_000_000
@@ -17,16 +18,22 @@ _MILLIS = re.compile(r"(-?\d{1,16})(?:\.(\d{1,6})\d*)?")
 def flat(document: Mapping[str, Any]) -> Fields:
     """Every value by its dotted name; lists are values."""
     found: Fields = {}
-    _flatten(document, "", found)
+    flatten(document, "", found)
     return found
 
 
-def _flatten(document: Mapping[str, Any], prefix: str, found: Fields) -> None:
+def flatten(document: Mapping[str, Any], prefix: str, found: Fields) -> None:
+    """Adds the values of an object to those that are `found`, their names behind a prefix."""
     for name, value in document.items():
         if isinstance(value, dict):
-            _flatten(value, f"{prefix}{name}.", found)
+            flatten(value, f"{prefix}{name}.", found)
         else:
             found[prefix + name] = value
+
+
+def within(name: str, value: Any) -> Fields:
+    """The same of one field of a document."""
+    return flat({name: value})
 
 
 def under(document: Mapping[str, Any], name: str) -> Fields:
@@ -45,7 +52,7 @@ def time_ns(value: Any) -> int | None:
         return round(value * MILLI)
     if not isinstance(value, str):
         return None
-    moment = _MOMENT.fullmatch(value)
+    moment = _MOMENT.fullmatch(value) if "T" in value else None
     if moment is not None:
         start = _second(moment[1], moment[3] or "Z")
         return None if start is None else start * SECOND + int((moment[2] or "").ljust(9, "0"))
@@ -63,8 +70,9 @@ def _second(text: str, zone: str) -> int | None:
 
 
 def number(value: Any) -> float | None:
-    """A number, as such or as text; None for anything else."""
+    """A finite number, as such or as text; None for anything else."""
     try:
-        return None if value is None or isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+        found = None if value is None or isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return found if found is None or isfinite(found) else None

@@ -8,12 +8,15 @@ from typing import Any
 
 import orjson
 
-from collectors.elastic_spans.apm_layout import NOTHING, Made, apm
+from collectors.elastic_spans.apm_layout import NOTHING, Made, apm, apm_of
 from collectors.elastic_spans.jaeger_layout import jaeger
-from collectors.elastic_spans.otel_layout import none, otel, otel_of
+from collectors.elastic_spans.otel_layout import older, older_of, otel, otel_of
 from collectors.elastic_spans.texts import Text
 from collectors.spans.jaeger_model import sender, write
 
+Way = Callable[[Text], Made]
+STRANGE = (ValueError, TypeError, AttributeError, OverflowError)
+"""What comes of a document that is not as its layout has it: it may cost itself, and not its page."""
 WANTED = (
     "@timestamp", "traceID", "spanID", "parentSpanID", "operationName", "references", "startTime", "duration", "tags",
     "tag", "logs", "process", "trace_id", "span_id", "parent_span_id", "trace_state", "name", "kind", "attributes",
@@ -35,36 +38,39 @@ def is_wide(text: Text) -> bool:
     """Whether a document may have many fields that are not read. Of those of Jaeger and the OpenTelemetry exporter
     nearly all are, and to leave the others out costs the cluster more than it saves."""
     held = bytes(text)
-    return b'"traceID"' not in held and b'"trace_id"' not in held
+    return all(name not in held for name in (b'"traceID"', b'"trace_id"', b'"TraceId"'))
 
 
 def made(texts: Iterable[Text], dot: str) -> Iterator[Made]:
     """The resource and the span that each document tells of, as bytes of OTLP; b"" for the span of one that tells of
     none. Neighbours are mostly of one layout, so that of the document before is tried first."""
-    first: Callable[[Text], Made] = partial(jaeger, dot=dot)
-    second: Callable[[Text], Made] = otel
+    ways: list[Way] = [partial(jaeger, dot=dot), otel, older, apm]
     for text in texts:
         try:
-            yield first(text)
-        except ValueError:
-            try:
-                yield second(text)
-                first, second = second, first
-            except ValueError:
-                yield _of_any(text, dot)
+            yield ways[0](text)
+        except STRANGE:
+            yield _by_another(ways, text) or made_plainly(text, dot)
 
 
-def _of_any(text: Text, dot: str) -> Made:
-    """The same of a document of any layout."""
-    document = _decoded(text)
-    return _made(document, dot) if isinstance(document, dict) else NOTHING
+def _by_another(ways: list[Way], text: Text) -> Made | None:
+    """By the first that can read it, which is the first to be tried from now on."""
+    for at, way in enumerate(ways):
+        try:
+            found = way(text)
+        except STRANGE:
+            continue
+        ways.insert(0, ways.pop(at))
+        return found
+    return None
 
 
-def _decoded(text: Text) -> Any:
+def made_plainly(text: Text, dot: str) -> Made:
+    """The same of a document however it is written: b"" for one whose fields are of types that no program writes."""
     try:
-        return orjson.loads(memoryview(text))
-    except orjson.JSONDecodeError:
-        return None
+        document = orjson.loads(memoryview(text))
+        return _made(document, dot) if isinstance(document, dict) else NOTHING
+    except STRANGE:
+        return NOTHING
 
 
 def _made(document: Mapping[str, Any], dot: str) -> Made:
@@ -72,4 +78,4 @@ def _made(document: Mapping[str, Any], dot: str) -> Made:
         return sender(document.get("process") or {}, dot), write(document, dot)
     if "trace_id" in document:
         return otel_of(document)
-    return none(document) if "TraceId" in document else apm(document)
+    return older_of(document) if "TraceId" in document else apm_of(document)

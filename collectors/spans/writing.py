@@ -36,6 +36,8 @@ def varint(value: int) -> bytes:
 
 def field(number: int, content: bytes) -> bytes:
     """A field with a length: text, bytes or a message."""
+    if number < 16 and len(content) < 128:
+        return bytes((number << 3 | 2, len(content))) + content
     return varint(number << 3 | 2) + varint(len(content)) + content
 
 
@@ -67,6 +69,34 @@ def attribute(key: str, value: Any) -> bytes:
 @lru_cache(maxsize=REMEMBERED, typed=True)
 def _attribute(key: str, value: Scalar) -> bytes:
     return _key_value(key, _any(value))
+
+
+def span_attributes(held: Mapping[str, Any]) -> list[bytes]:
+    """Attributes as a span holds them, each behind its field number and length."""
+    try:
+        return list(map(_known, held, held.values()))
+    except TypeError:
+        return list(map(_span_attribute, held, held.values()))
+
+
+def _span_attribute(key: str, value: Any) -> bytes:
+    try:
+        return _known(key, value)
+    except TypeError:
+        return _framed(key, value)
+
+
+def _framed(key: str, value: Any) -> bytes:
+    return field(9, _key_value(key, _any(value)))
+
+
+@lru_cache(maxsize=REMEMBERED, typed=True)
+def _known(key: str, value: Scalar | tuple[str, ...]) -> bytes:
+    """TypeError for what is long, as for lists and mappings: a cache keeps no errors."""
+    held = len(value) if isinstance(value, str) else sum(map(len, value)) if isinstance(value, tuple) else 0
+    if len(key) + held > LONGEST_REMEMBERED:
+        raise TypeError(f"more than {LONGEST_REMEMBERED} characters")
+    return _framed(key, value)
 
 
 def _key_value(key: str, value: bytes) -> bytes:
@@ -110,10 +140,10 @@ def identifier(digits: str, length: int) -> bytes:
 def span(
     ids: tuple[bytes, bytes, bytes], name: str, kind: int, times_ns: tuple[int, int],
     attributes: Iterable[bytes], *, status: tuple[int, str] = (UNSET, ""), trace_state: str = "",
-    events: Iterable[bytes] = (), links: Iterable[tuple[bytes, bytes]] = (),
+    events: Iterable[bytes] = (), links: Iterable[tuple[bytes, bytes]] = (), framed: Iterable[bytes] = (),
 ) -> bytes:
     """A `Span`: `ids` are those of the trace, the span and its parent (b"" for none), `attributes` and `events` bytes
-    of `KeyValue` and `Event`."""
+    of `KeyValue` and `Event`, `framed` attributes as `span_attributes` writes them."""
     trace, own, parent = ids
     parts = [b"\x0a\x10", trace, b"\x12\x08", own, text_field(3, trace_state)]
     if parent:
@@ -121,6 +151,7 @@ def span(
     parts += text_field(5, name), bytes((0x30, kind)), _TIMES.pack(0x39, times_ns[0] & _WORD, 0x41, times_ns[1] & _WORD)
     for one in attributes:
         parts += b"\x4a", _LENGTHS[len(one)] if len(one) < len(_LENGTHS) else varint(len(one)), one
+    parts += framed
     parts += [field(11, event) for event in events]
     parts += [field(13, b"\x0a\x10" + linked + b"\x12\x08" + at) for linked, at in links]
     if status[0] or status[1]:
