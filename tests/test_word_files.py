@@ -6,12 +6,17 @@ import json
 import re
 from pathlib import Path
 
+from app.configuration import load
+from app.runner.wiring import build
 from app.web import viewer
 from app.web.language import Messages
 from app.web.wording import Wording
+from collectors.contract import Context
 from topology.errors import Why
+from topology.histogram import ladder
 
-ASSETS = Path(__file__).parent.parent / "assets"
+ROOT = Path(__file__).parent.parent
+ASSETS = ROOT / "assets"
 
 
 def test_every_refusal_has_words_in_both_languages() -> None:
@@ -43,3 +48,18 @@ def test_why_a_source_is_silent_is_said_in_the_readers_language() -> None:
         assert len({w.because(why, "") for why in Why}) == len(Why)
     finally:
         viewer.language.reset(token)
+
+
+def test_what_sources_count_has_words_in_both_languages() -> None:
+    """Every figure that a source which is asked shows beside its name is said in words."""
+    settings = load(ROOT / "config" / "synoptic.yaml", {})
+    context = Context("prod", ladder(()), str, lambda: 0.0)
+    figures = set()
+    for name, collector in settings.collectors.items():
+        if hasattr(collector.config, "pace"):
+            puller = build(collector, name, context)
+            figures |= {f"sources.counter.{figure}" for figure in puller.counters()}
+            puller.close()
+    assert len(figures) > 20
+    for language in ("en", "zh"):
+        assert figures - json.loads((ASSETS / "i18n" / f"{language}.json").read_text("utf-8")).keys() == set()
