@@ -78,7 +78,8 @@ const WRONG = { errors: (n) => n.errors > 0 && `${percent(n.error_ratio)} ${t("m
 function inShort(n) {
   if (!n || n.health === "no_data" || n.budget_left == null) return "";
   const figure = n.slo_kind === "traffic" ? "calls" : guiltyFigure(n);
-  return [WRONG[figure]?.(n), n.budget_left > 0 ? t("wall.left", share(n.budget_left)) : t("state.exhausted")].filter(Boolean).join(" · ");
+  const left = n.budget_left > 0 ? t("wall.left", share(n.budget_left)) : n.health === "exhausted" ? "" : t("state.exhausted"); // said already
+  return [WRONG[figure]?.(n), left].filter(Boolean).join(" · ");
 }
 
 function tally(counts, more) {
