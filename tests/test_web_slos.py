@@ -279,6 +279,8 @@ def test_a_panel_has_the_slos_of_what_is_selected():
     assert [one["name"] for one in about(entries, "prod/bank/orders")] == ["orders-a", "orders-b"]
     assert [one["name"] for one in about(entries, "prod/bank/web>prod/bank/orders")] == ["web-path"]
     both = entry("moving-money", judges=["prod/bank/orders", "prod/bank/web"])
+    healthy = [entry(f"orders-{left}", budget_left=left) for left in (0.9, None, -0.4)]
+    assert [one["budget_left"] for one in about(healthy, "prod/bank/orders")] == [-0.4, 0.9, None]
     judged = [about([both], one) for one in ("prod/bank/orders", "prod/bank/web", "prod/bank/ledger")]
     assert judged == [[both], [both], []]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from urllib.parse import quote
 
 from dash import html
@@ -19,9 +20,15 @@ MOST = 8
 
 
 def about(entries: Sequence[Json], item_id: str) -> list[Json]:
-    """The SLOs that judge this node or path, the loudest first."""
+    """The SLOs that judge this node or path, first the one that its colour and sentence are of: the loudest, and of
+    those as loud the one with the least budget left."""
     mine = [one for one in entries if item_id in (one.get("judges") or (one.get("edge") or one.get("service"),))]
-    return sorted(mine, key=lambda one: (ORDER.index(one["state"]), one["default"], one["name"]))
+    return sorted(mine, key=_urgency)
+
+
+def _urgency(one: Json) -> tuple[int, float, str]:
+    left = one["budget_left"]
+    return ORDER.index(one["state"]), inf if left is None else left, one["name"]
 
 
 def objectives(found: Sequence[Json], base: str, w: Wording) -> html.Section | None:
