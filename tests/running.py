@@ -156,5 +156,5 @@ def soon(look: Callable[[], T], within_s: float = 12.0) -> T:
     """What `look` returns as soon as that is true; the last of it when the time is over."""
     until = time.monotonic() + within_s
     while not (found := look()) and time.monotonic() < until:
-        time.sleep(0.1)
+        time.sleep(0.05)
     return found
