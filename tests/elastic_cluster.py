@@ -26,7 +26,8 @@ EXPIRED = {"error": {"type": "search_phase_execution_exception", "reason": "all 
 @dataclass
 class Cluster:
     """What the server holds, and what it was asked: (method, path, body). `troubles` are replies given in place of the
-    next ones; `missing` are (index, reason) of shards that do not answer; `red`: none does."""
+    next ones; `missing` are (index, reason) of shards that do not answer; `red`: none does. So many documents share a
+    place in the order as there are `shards`, as in OpenSearch."""
 
     number: str = "8.19.0"
     distribution: str = ""
@@ -37,6 +38,7 @@ class Cluster:
     missing: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     points: dict[str, str] = field(default_factory=dict)
     red: bool = False
+    shards: int = 1
     url: str = ""
 
     def put(self, index: str, mappings: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> None:
@@ -105,16 +107,16 @@ class Cluster:
             found = [document for _, _, document in hits]
             reply["aggregations"] = {name: composite(told, found) if "composite" in told else nested(told, found)
                                      for name, told in body["aggs"].items()}
-        reply["hits"]["hits"] = _page(hits, body)
+        reply["hits"]["hits"] = _page(hits, body, self.shards)
         return 200, reply
 
 
-def _page(hits: Sequence[tuple[str, int, Mapping[str, Any]]], body: Any) -> list[Any]:
+def _page(hits: Sequence[tuple[str, int, Mapping[str, Any]]], body: Any, shards: int) -> list[Any]:
     times = [next(iter(order)) for order in body.get("sort", ()) if isinstance(order, Mapping)
              and not next(iter(order)).startswith("_")]
     time = body["docvalue_fields"][0]["field"] if "docvalue_fields" in body else ""
     rows = [{"_index": name, "_id": str(number), "_source": document, "fields": {time: [str(_millis(document, time))]},
-             "sort": [*(-_millis(document, at) for at in times), at_shard]}
+             "sort": [*(-_millis(document, at) for at in times), at_shard // shards]}
             for at_shard, (name, number, document) in enumerate(hits)]
     rows.sort(key=lambda row: row["sort"])
     after = body.get("search_after")

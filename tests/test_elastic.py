@@ -184,7 +184,7 @@ def test_a_point_in_time_that_expires_is_taken_up_again(cluster):
 
 
 def test_a_point_in_time_is_closed_and_opensearch_is_asked_its_way(cluster):
-    """OpenSearch before 3 has other paths for it and no `_shard_doc`."""
+    """OpenSearch has other paths for it, and no `_shard_doc` that tells all documents apart."""
     cluster.number, cluster.distribution = "2.19.1", "opensearch"
     asked = connect(Connection(hosts=(cluster.url,)), lambda: 0.0)
     assert sum(len(page.hits) for page in Walk(asked, "numbers", {}, limit=20, size=5).pages()) == 20
@@ -192,6 +192,15 @@ def test_a_point_in_time_is_closed_and_opensearch_is_asked_its_way(cluster):
     assert ("POST", "/numbers/_search/point_in_time") in paths
     assert paths[-1] == ("DELETE", "/_search/point_in_time")
     assert cluster.searches()[0]["sort"] == [{"_index": "asc"}, {"_seq_no": "asc"}]
+
+
+@pytest.mark.parametrize("size", [4, 5, 7])
+def test_documents_that_share_a_place_in_the_order_are_not_lost_between_pages(cluster, size):
+    """OpenSearch numbers the documents of every shard by themselves: three of them are one place."""
+    cluster.number, cluster.distribution, cluster.shards = "3.8.0", "opensearch", 3
+    asked = connect(Connection(hosts=(cluster.url,)), lambda: 0.0)
+    pages = Walk(asked, "numbers", {}, limit=25, size=size).pages()
+    assert sorted(hit["_source"]["n"] for page in pages for hit in page.hits) == [*range(25)]
 
 
 @pytest.mark.parametrize(("name", "kind", "words"), [

@@ -104,6 +104,15 @@ def test_what_did_not_change_is_not_read_again(cluster, source):
     assert pulled(asked)[0] == ids(range(101, 132))
 
 
+def test_documents_that_share_a_place_in_the_order_are_not_lost_between_pages(cluster, source):
+    """OpenSearch numbers the documents of every shard by themselves: seven of them are one place."""
+    cluster.number, cluster.distribution, cluster.shards = "3.8.0", "opensearch", 7
+    put(cluster, spans(range(1, 1201)))
+    asked = source(page_size=100)
+    assert pulled(asked)[0] == ids(range(1, 1201))
+    assert asked.counters()["spans"] == 1200, "none comes twice"
+
+
 def test_a_reading_that_broke_off_is_not_taken_for_whole(cluster, source):
     """A slice counts as read when all of it was handed on."""
     put(cluster, spans(range(1, 1201)))

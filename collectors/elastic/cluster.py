@@ -23,6 +23,8 @@ OLDEST_FOR_CLIENT = (7, 14)
 """From here on Elasticsearch says in every reply what it is, which the official client insists on."""
 _CLOSED = (403, 404, 405)
 """What `GET /` is answered with where the login, a proxy or the distribution does not allow it."""
+SHARD_ORDER = ({"_shard_doc": "asc"},)
+INDEX_ORDER = ({"_index": "asc"}, {"_seq_no": "asc"})
 _LENIENT = "ignore_unavailable=true&allow_no_indices=true"
 
 
@@ -114,10 +116,21 @@ class Cluster:
                 self._ask("DELETE", "/_pit", {"id": point})
 
     def tie_breaker(self) -> Sequence[Mapping[str, Any]]:
-        """What a sort ends with, so that no two documents of a point in time are equal."""
-        if self.flavour == "opensearch" and self.version < (3, 0):
-            return ({"_index": "asc"}, {"_seq_no": "asc"})
-        return ({"_shard_doc": "asc"},)
+        """What a sort ends with, so that no two documents of a point in time are equal: in Elasticsearch. OpenSearch
+        has nothing of the kind (its `_shard_doc` counts every shard from nought); there as many may be equal as an
+        index has shards, see `sure`."""
+        return SHARD_ORDER if self.flavour == "elasticsearch" else INDEX_ORDER
+
+    def sure(self, places: Sequence[Any], size: int) -> int:
+        """How many hits of a page may be taken, by their places in the order: of a full page of OpenSearch not the last
+        ones, which may share their place with some that the page had no room for. They come again after those before
+        them. All, where the whole page is one place."""
+        if self.flavour == "elasticsearch" or len(places) < size:
+            return len(places)
+        count = len(places)
+        while count and places[count - 1] == places[-1]:
+            count -= 1
+        return count or len(places)
 
     def field_caps(self, index: str, fields: Sequence[str]) -> dict[str, Any]:
         """The types of `fields` (names and patterns) in the indices, as the field capabilities API tells them."""

@@ -95,7 +95,8 @@ class Walk:
         reply = self.cluster.search(self.index, body)
         self._point = str(reply.get("pit_id") or self._point)
         hits = reply["hits"]["hits"]
-        self._after = hits[-1]["sort"] if hits else None
+        places = [hit["sort"] for hit in hits]
+        self._after = places[self.cluster.sure(places, self.size) - 1] if hits else None
         new = [hit for hit in hits if (hit["_index"], hit["_id"]) not in self._seen][: self.limit - len(self._seen)]
         self._seen.update((hit["_index"], hit["_id"]) for hit in new)
         return hits, Page(new, shortfall(reply))

@@ -153,7 +153,7 @@ class Reading:
         self._point = str(reply.get("pit_id") or self._point)
         self.lacks = shortfall(reply) or self.lacks
         hits = reply["hits"]["hits"]
-        return hits, len(hits) >= size
+        return hits[: self.cluster.sure([hit.sort for hit in hits], size)], len(hits) >= size
 
 
 def documents(cluster: Cluster, index: str, query: Mapping[str, Any], most: int,
