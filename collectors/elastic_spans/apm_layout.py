@@ -171,7 +171,8 @@ class _Taken:
         """Attributes and labels, and whom a span calls; of those with one name the last."""
         for prefix in LABELS:
             self.attributes.update(self.labels[prefix])
-        self.attributes.update(written(queue_of(self.fields)))
+        if queue := queue_of(self.fields):
+            self.attributes.update(written(queue))
         if event == SPAN:
             self.attributes.update(_called(self.fields))
         return self.attributes.values()

@@ -71,8 +71,10 @@ def _second(text: str, zone: str) -> int | None:
 
 def number(value: Any) -> float | None:
     """A finite number, as such or as text; None for anything else."""
+    if value is None or isinstance(value, bool):
+        return None
     try:
-        found = None if value is None or isinstance(value, bool) else float(value)
+        found = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return found if found is None or isfinite(found) else None
+    return found if isfinite(found) else None
