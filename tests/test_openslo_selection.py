@@ -187,3 +187,12 @@ def test_limit_fits_its_measure(measure, limit, rule):
     """A percentile's limit is a latency that can be counted by; nothing is ever below zero."""
     slo = changed(threshold({"service": "web", "measure": measure}), "spec.objectives.0.value", limit)
     assert noted(reading(slo)) == ([("spec.objectives[0].value", rule)] if rule else [])
+
+
+def test_field_that_is_like_no_other_gets_the_list_and_no_wrong_hint():
+    """`events` in a threshold metric is no slip of the finger for `environment`: what is known there is listed."""
+    notes = [note for note in reading(threshold({"service": "web", "events": "calls"})).findings if not note.warning]
+    assert [note.rule for note in notes] == ["unknown-field", "required"]
+    assert notes[0].expected.startswith("one of environment, journey, match, measure")
+    slip = reading(threshold({"service": "web", "measur": "calls_per_s"})).findings
+    assert "did you mean measure?" in slip[0].expected

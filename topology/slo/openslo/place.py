@@ -170,5 +170,5 @@ def shown(raw: object) -> str:
 
 
 def _known(word: str, words: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, words, n=1)
     return f"a known field (did you mean {near[0]}?)" if near else f"one of {', '.join(sorted(words))}"
