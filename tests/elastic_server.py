@@ -75,10 +75,12 @@ class Server:
         trusted = ssl.create_default_context(cafile=self.ca) if self.tls else False
         return httpx.request(method, f"{self.url}{path}", timeout=60, auth=self.login, verify=trusted, **more)
 
-    def fill(self, index: str, mappings: Mapping[str, Any], documents: Iterable[Mapping[str, Any]]) -> None:
+    def fill(self, index: str, mappings: Mapping[str, Any], documents: Iterable[Mapping[str, Any]],
+             shards: int = 1) -> None:
         """Makes an index anew with these documents, which can be searched at once."""
         self._send("DELETE", f"/{index}")
-        self.ask("PUT", f"/{index}", {"mappings": mappings, "settings": {"number_of_replicas": 0}})
+        self.ask("PUT", f"/{index}", {"mappings": mappings, "settings": {
+            "number_of_replicas": 0, "number_of_shards": shards}})
         self.add(index, documents)
 
     def add(self, index: str, documents: Iterable[Mapping[str, Any]]) -> None:

@@ -52,8 +52,8 @@ class Layout:
     properties: Mapping[str, Any]
 
     def fill(self, server: Server, documents: Sequence[Document]) -> None:
-        """Makes the index anew with these documents."""
-        server.fill(self.index, {**TEXTS, "properties": self.properties}, documents)
+        """Makes the index anew, of three shards, with these documents."""
+        server.fill(self.index, {**TEXTS, "properties": self.properties}, documents, shards=3)
 
     def documents(self, bodies: Sequence[bytes]) -> list[Document]:
         """The spans of some requests as documents."""
@@ -85,6 +85,7 @@ def written(search_server: Server) -> Iterator[Server]:
 
 
 def _count(server: Server) -> int:
+    server.ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=30s")
     server.ask("POST", "/_refresh")
     return int(server.ask("GET", "/jaeger-span-*/_count")["count"])
 
@@ -140,11 +141,11 @@ def found_and_opened(source: StoredSpans) -> list[int]:
 
 
 def test_a_pattern_over_every_layout_draws_the_same_map(search_server, sent, tmp_path):
-    """Each layout holds a part of the traffic; two fields say when a span began."""
+    """Each layout holds a part of the traffic, in twelve shards; two fields say when a span began."""
     bodies = known_traffic()
     for number, layout in enumerate(LAYOUTS):
         layout.fill(search_server, layout.documents(bodies[number :: len(LAYOUTS)]))
-    make = partial(reader, search_server, "made-*")
+    make = partial(reader, search_server, "made-*", page_size=100)
     assert read_over_and_over(make, "stored", "elastic_spans", tmp_path) == sent
 
 
