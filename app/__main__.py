@@ -11,6 +11,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
+from urllib.parse import urlsplit
 
 from app import log
 from app.allocation import nothing_collected
@@ -212,7 +213,7 @@ def _add_demo(parser: ArgumentParser) -> None:
     parser.add_argument("--serve", action="store_true", help="run the product beside it")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same traffic (default 1)")
     parser.add_argument("--rate", metavar="CALLS_PER_S", type=_rate, help="how much traffic")
-    parser.add_argument("--endpoint", metavar="URL", help="where to send it (default http://127.0.0.1:4317)")
+    parser.add_argument("--endpoint", metavar="URL", type=_endpoint, help="where to send it (default http://127.0.0.1:4317)")
     parser.add_argument("--incident", metavar="NAME", help="an incident to start with, instead of the hourly script")
     parser.add_argument("--incident-after", metavar="SECONDS", type=_seconds, dest="incident_after_s",
                         help="when it begins (default at once)")
@@ -230,6 +231,17 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= 3600:
         raise ArgumentTypeError(f"expected seconds from 0 to 3600, found {text!r}")
     return seconds
+
+
+def _endpoint(text: str) -> str:
+    try:
+        address = urlsplit(text)
+        known = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ArgumentTypeError(f"expected an address such as http://127.0.0.1:4317, found {text!r}")
+    return text
 
 
 def _rate(text: str) -> float:

@@ -47,7 +47,8 @@ def test_help_explains_every_command(command, capsys):
 
 @pytest.mark.parametrize(
     "argv",
-    [(), ("sing",), ("serve", "--prot", "1"), ("demo", "--rate", "0"), ("demo", "--rate", "x"), ("backup",)],
+    [(), ("sing",), ("serve", "--prot", "1"), ("demo", "--rate", "0"), ("demo", "--rate", "x"), ("backup",),
+     ("demo", "--endpoint", "ht!tp://x"), ("demo", "--endpoint", "127.0.0.1"), ("demo", "--endpoint", "http://x:y")],
 )
 def test_bad_usage_ends_with_2(argv, capsys):
     """A typing error on the command line ends with 2 and says how it is used."""
