@@ -125,6 +125,15 @@ def test_newest_spans_are_remembered_and_failed_ones_longer():
     assert memory.done_in({trace for trace, _, _ in expected}) == {}
 
 
+def test_of_a_trace_with_spans_without_end_only_the_newest_are_looked_at(monkeypatch):
+    """Nobody waits for it: what was done there lately is told."""
+    monkeypatch.setattr("topology.trace_operations.MOST_FOUND", 10)
+    memory, wide, resolved = TraceOperations(1024, 16), np.full((100, 8), 7, np.int64), np.zeros((100, 8), np.int32)
+    resolved[:, TRAITS], resolved[:, OPERATION] = INBOUND, np.arange(1, 101)
+    memory.note(wide, resolved, 100)
+    assert {number for number, _ in memory.done_in([7])[7]} == {*range(91, 101)}
+
+
 def test_the_operations_of_a_service_tell_their_error_lines_and_how_many_are_known(tmp_path):
     """Of an operation of which no line is known, nothing is said while some lines are of none; where all are known it
     had none. A service that logs nothing has no figures."""

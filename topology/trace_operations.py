@@ -20,6 +20,8 @@ from topology.spans import TRACE
 RECENT, RECENT_FAILED = 1 << 20, 1 << 17
 """How many inbound spans are remembered: 18 MiB when all are in use."""
 LOW_BITS = (1 << 16) - 1
+MOST_FOUND = 1 << 15
+"""Spans of one look, the newest first: there are traces of a hundred thousand spans."""
 
 Rows = npt.NDArray[np.int64]
 Done = tuple[int, bool]
@@ -50,7 +52,7 @@ class TraceOperations:
         maybe[wanted & LOW_BITS] = True
         found: dict[int, set[Done]] = {}
         for ring, written in zip(self._rings, self._written.tolist(), strict=True):
-            rows = _candidates(ring, min(written, len(ring)), maybe)
+            rows = _candidates(ring, written, maybe, MOST_FOUND)
             for trace, word in rows[np.isin(rows[:, 0], wanted)].tolist():
                 found.setdefault(trace, set()).add((word >> 1, bool(word & 1)))
         return {trace: [*done] for trace, done in found.items()}
@@ -74,14 +76,17 @@ def _note(wide, resolved, used, recent, failed, written):  # type: ignore[no-unt
 
 
 @compiled(**JIT)
-def _candidates(ring, used, maybe):  # type: ignore[no-untyped-def]
-    """The rows whose trace has the low bits of one that is wanted."""
-    chosen = np.empty(used, np.int64)
+def _candidates(ring, written, maybe, most):  # type: ignore[no-untyped-def]
+    """The newest rows whose trace has the low bits of one that is wanted."""
+    chosen = np.empty(most, np.int64)
     n = 0
-    for i in range(used):
+    for back in range(min(written, ring.shape[0])):
+        i = (written - 1 - back) & (ring.shape[0] - 1)
         if maybe[ring[i, 0] & LOW_BITS]:
             chosen[n] = i
             n += 1
+            if n == most:
+                break
     return ring[chosen[:n]]
 
 
