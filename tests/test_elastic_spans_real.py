@@ -40,6 +40,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 TEXTS = {"dynamic_templates": [{"texts": {"match_mapping_type": "string", "mapping": {"type": "keyword"}}}]}
 PAIRS = {"type": "nested", "dynamic": "false",
          "properties": {"key": {"type": "keyword"}, "value": {"type": "keyword"}}}
+COUNTED = {"properties": {"representative_count": {"type": "double"}}}
 Document = Mapping[str, Any]
 
 
@@ -66,7 +67,7 @@ LAYOUTS = (
         "references": {"type": "nested"}, "process": {"properties": {"tags": PAIRS}}}),
     Layout("made-otel", otel_document, {"@timestamp": {"type": "date_nanos"}}),
     Layout("made-otel-none", none_document, {"@timestamp": {"type": "date"}}),
-    Layout("made-apm", apm_document, {"@timestamp": {"type": "date"}}),
+    Layout("made-apm", apm_document, {"@timestamp": {"type": "date"}, "transaction": COUNTED, "span": COUNTED}),
 )
 
 
