@@ -365,3 +365,13 @@ def test_self_time_is_unknown_until_no_child_can_come_any_more(tmp_path):
     assert settled > 0
     calls(run, 50, took_ms=400).step()
     assert run.node("orders", 300)["self_ms"] == settled
+
+
+def test_node_is_pinned_before_anybody_looked_at_the_map(tmp_path):
+    """What was counted can be put somewhere though it was never drawn; of what nobody heard nothing is moved."""
+    run = calls(Run(tmp_path), 3).step()
+    run.engine.save_positions({ORDERS: (4321.0, 1234.0)})
+    with pytest.raises(KeyError, match="nobody"):
+        run.engine.save_positions({ORDERS: (1.0, 2.0), "nobody": (1.0, 2.0)})
+    orders = run.node("orders")
+    assert (orders["x"], orders["y"], orders["pinned"]) == (4321.0, 1234.0, True)

@@ -248,9 +248,9 @@ class Answers(LogAnswers, ABC):
         return {**self.parts.intakes.quality(), **self.asked.quality(), "series": len(self.parts.series)}
 
     def save_positions(self, positions: Mapping[str, tuple[float, float]]) -> None:
-        """Pins nodes where a person put them; KeyError naming a node that was never drawn."""
-        self.placement.pin(positions)
+        """Pins nodes where a person put them; KeyError naming one that nothing was ever heard of."""
         with self.lock:
+            self.placement.pin(positions, self.presence.seen)
             self._pictures.clear()
 
     def relayout(self) -> None:

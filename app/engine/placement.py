@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import networkx as nx
 
@@ -52,11 +52,13 @@ class Placement:
             self._store.save_positions(placed)
             return {n: self._positions[n] for n in graph}
 
-    def pin(self, positions: Mapping[str, tuple[float, float]]) -> None:
-        """Puts nodes where a person wants them; KeyError, and nothing is moved, when one was never drawn."""
+    def pin(self, positions: Mapping[str, tuple[float, float]], known: Container[str] = ()) -> None:
+        """Puts nodes where a person wants them; KeyError, and nothing is moved, when one was never drawn and is not
+        `known` either."""
         with self._lock:
-            for unknown in positions.keys() - self._positions.keys():
-                raise KeyError(unknown)
+            for node in positions:
+                if node not in self._positions and node not in known:
+                    raise KeyError(node)
             self._positions.update(positions)
             self._pinned.update(positions)
             self._fresh = False
