@@ -47,6 +47,20 @@ def test_a_gateway_is_told_who_asks() -> None:
     assert asked_with(FakeOap(), headers={"x-api-key": Secret("k0")})["x-api-key"] == "k0"
 
 
+def test_a_token_that_is_put_right_in_its_file_is_shown_from_the_next_request_on(tmp_path: Path) -> None:
+    """Nobody restarts Synoptic because a gateway has another token."""
+    kept, oap = tmp_path / "token", FakeOap()
+    kept.write_text("old")
+    with serving(oap):
+        client = GraphQL(Config(url=oap.url, token=Secret.from_text("old", kept)))
+        client.ask("{version}")
+        kept.write_text("new")
+        client.ask("{version}")
+        client.close()
+    shown = [{name.lower(): value for name, value in headers.items()}["authorization"] for headers in oap.headers]
+    assert shown == ["Bearer old", "Bearer new"]
+
+
 @pytest.mark.parametrize(("status", "body", "words"), [
     (401, b"", "refuses us"), (503, b"<html>", "HTTP 503"), (200, b"<html>hello", "no OAP"),
     (200, b'{"hello": 1}', "not GraphQL"), (404, b"", "HTTP 404")])  # fmt: skip
