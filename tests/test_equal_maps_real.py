@@ -18,6 +18,7 @@ from known_routes import (
     read_through_crashes,
     spans_of,
 )
+from running import soon
 
 from collectors.contract import TraceQuery
 from collectors.jaeger.config import Config
@@ -34,7 +35,16 @@ def memory() -> Iterator[Jaeger]:
     """A Jaeger that keeps traces in memory, with the traffic in it."""
     with jaeger() as started:
         started.take(b"".join(known_traffic()))
+        assert soon(lambda: _spans_in(started) == SPANS, 60)  # it gathers them for a moment before it keeps them
         yield started
+
+
+def _spans_in(memory: Jaeger) -> int:
+    source = _source(memory, internal=True)
+    try:
+        return len(spans_of(source.pull(FROM_S, TO_S).spans))
+    finally:
+        source.close()
 
 
 @pytest.fixture(params=["jaeger", "jaeger_internal"])
