@@ -45,7 +45,7 @@ function drawGroup(v, b, big) {
   pen.text(title, x + big * 1.4, y, { size: big, weight: 600, colour: c.text });
   if (hot && (beside || tall)) drawWorst(v, b, state, x + big * 1.4, y + big * 1.35, big * 0.84);
   if (beside) drawTally(v, states, b.x + b.w - big, b.y + b.h / 2 + big * 0.3, big * 0.84, -1);
-  else drawTally(v, states, x, y + big * 1.36 * (lines - 1), big * 0.84, 1);
+  else drawTally(v, states, x, y + big * 1.36 * (lines - 1), big * 0.84, 1, b.x + b.w - big * 0.5 - x);
 }
 
 /** The worst member and its state, or its name alone, smaller where the box is narrow. */
@@ -72,14 +72,15 @@ const membersOf = (b) => b.members.flatMap((n) => n.members ?? [n]);
 const statesOf = (b) => membersOf(b).map((n) => n.health);
 const worstMember = (b, state) => membersOf(b).find((n) => n.health === state);
 
-/** Counts by health, the worst first; drawn from `x` to the right (1) or to the left (-1). */
-export function drawTally({ pen, c }, states, x, y, size, way) {
-  for (const s of [...ORDER].reverse()) {
-    const count = states.filter((q) => q === s).length, w = pen.measure(String(count), size, 500) + size * 1.3;
-    if (!count) continue;
-    const at = way > 0 ? x : x - w;
+/** Counts by health, the worst first; drawn from `x` to the right (1) or to the left (-1), smaller where there is not enough `room`. */
+export function drawTally({ pen, c }, states, x, y, wanted, way, room = Infinity) {
+  const counts = [...ORDER].reverse().map((s) => [s, states.filter((q) => q === s).length]).filter(([, count]) => count);
+  const wide = (count) => pen.measure(String(count), 1, 500) + 1.3, gap = 0.7, all = counts.reduce((sum, [, count]) => sum + wide(count) + gap, -gap);
+  const size = Math.min(wanted, room / all);
+  for (const [s, count] of counts) {
+    const w = wide(count) * size, at = way > 0 ? x : x - w;
     pen.badge(s, at, y - size * 0.82, size * 0.92);
     pen.text(String(count), at + size * 1.2, y, { size, weight: 500, colour: c.text });
-    x += way * (w + size * 0.7);
+    x += way * (w + size * gap);
   }
 }
