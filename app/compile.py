@@ -8,6 +8,7 @@ import time
 import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from collectors.elastic_spans.flat_objects import framed_attributes
 from collectors.otlp.decoding import SpanDecoder
 from collectors.otlp.resources import identify, read
 from topology import ring, trace_operations
@@ -27,6 +28,7 @@ def compile_kernels() -> float:
     """Runs everything compiled on a small trace; returns how many seconds it took."""
     began_s = time.monotonic()
     checksum(bytes(64), 1)
+    framed_attributes(b"{}", dots=True)
     merging.compile_kernels()
     incidence.compile_kernels()
     ring.compile_kernels()

@@ -180,6 +180,30 @@ def test_pages_become_smaller_with_large_documents(cluster, source, monkeypatch)
     assert asked._size < 200
 
 
+def test_fields_are_chosen_only_of_wide_documents(cluster, source):
+    """Of those with much that nobody reads, until the next pull finds them smaller; of Jaeger's never."""
+    def apm(number: int, **more: object) -> dict[str, object]:
+        span = {"id": f"{number:016x}", "name": "GET", "type": "app", "duration": {"us": 1}, **more}
+        return {"@timestamp": MINUTE * 1000 + 5000 + number % 1000, "trace": {"id": f"{number:032x}"}, "span": span}
+
+    def chosen() -> set[bool]:
+        pages = [body["_source"] is not True for body in cluster.searches() if "pit" in body]
+        cluster.asked.clear()
+        return set(pages[2:])
+
+    asked = source(page_size=100)
+    cluster.put_spans("traces-apm-default", (apm(number, stacktrace=["x" * 9000]) for number in range(1, 501)))
+    assert pulled(asked)[0] == ids(range(1, 501))
+    assert chosen() == {True}
+    cluster.put_spans("traces-apm-default", [apm(501)])
+    cluster.indices["traces-apm-default"][1][:500] = [apm(number) for number in range(1, 501)]
+    assert pulled(asked)[0] == ids(range(1, 502))
+    assert chosen() == {False}
+    put(cluster, spans(range(1001, 1401), 15, attributes={"text": "x" * 9000}))
+    assert pulled(asked)[0] == ids(range(1001, 1401))
+    assert chosen() == {False}
+
+
 @pytest.mark.parametrize(("reply", "words"), [
     ((401, {"error": {"type": "security_exception", "reason": "missing"}}), "login was refused"),
     ((403, {"error": {"type": "security_exception", "reason": "not yours"}}), "may not do this"),

@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 
 from collectors.elastic_spans.fields import MICRO, Fields, number, time_ns
-from collectors.spans.writing import KINDS
+from collectors.spans.writing import ERROR, KINDS, OK
 
 TRANSACTION, SPAN = "transaction", "span"
 LABELS = ("labels.", "numeric_labels.")
-OWN = ("@timestamp", "agent.", "data_stream.", "ecs.", "event.", "host.", "kubernetes.", "observer.", "parent.",
-       "processor.", "service.", "span.", "timestamp.", "trace.", "transaction.", "container.", "cloud.",
-       "deployment.")
+OWN = ("@timestamp", "agent.", "data_stream.", "ecs.", "event.", "host.", "kubernetes.", "observer.", "orchestrator.",
+       "parent.", "process.", "processor.", "service.", "span.", "timestamp.", "trace.", "transaction.", "container.",
+       "cloud.", "deployment.")
 """How the names of fields begin that are no attributes."""
 PEER = ("span.type", "span.subtype", "span.action", "span.db.type", "span.db.instance", "span.message.queue.name",
         "span.destination.service.resource", "service.target.type", "service.target.name", "destination.address",
@@ -27,8 +27,11 @@ SENDER = {
     "labels.service_namespace": "service.namespace",
     "kubernetes.pod.name": "k8s.pod.name", "kubernetes.namespace": "k8s.namespace.name",
     "kubernetes.node.name": "k8s.node.name", "container.id": "container.id", "host.hostname": "host.name",
-    "host.name": "host.name", "cloud.availability_zone": "cloud.availability_zone", "cloud.region": "cloud.region",
+    "host.name": "host.name", "orchestrator.cluster.name": "k8s.cluster.name", "process.pid": "process.pid",
+    "process.executable": "process.executable.path", "process.command_line": "process.command_line",
+    "cloud.availability_zone": "cloud.availability_zone", "cloud.region": "cloud.region",
 }
+OUTCOMES = {"success": OK, "failure": ERROR}
 _SENDING = ("send", "publish")
 _CALLED = ("request", "http-request")
 _PLACE = re.compile(r"(?:[a-z0-9+.-]+://)?(\[[^\]]+\]|[^\s:/]+)(?::(\d{1,5}))?")

@@ -75,7 +75,7 @@ class Reading:
 
     A stretch is over when it is read, so documents come in the order that is quickest. A point in time that expires is
     opened again and read from its start: what was read before is known to whoever counts spans. Whoever works on pages
-    may change `size`, up to `most`, which falls where replies were too large, and ask for `whole` documents instead of
+    may change `size`, up to `most`, which falls where replies were too large, and not ask for `whole` documents but for
     the fields that are read. Indices that are `silent` are left out where nothing can be read with them. `lacks` says
     why documents may be missing, "" while none are known to be.
     """
@@ -86,7 +86,7 @@ class Reading:
     size: int
     most: int
     silent: Sequence[str] = ()
-    whole: bool = False
+    whole: bool = True
     lacks: str = ""
     _point: str = ""
     _sort: Sequence[Mapping[str, Any]] = field(default_factory=tuple)

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from collectors.elastic_spans.apm_layout import NOTHING, Made, apm, apm_of
+from collectors.elastic_spans.apm_layout import NOTHING, Made, apm_of
+from collectors.elastic_spans.apm_text import apm
 from collectors.elastic_spans.jaeger_layout import jaeger
 from collectors.elastic_spans.otel_layout import older, older_of, otel, otel_of
 from collectors.elastic_spans.texts import Text
@@ -29,14 +30,14 @@ WANTED = (
     "span.links", "span.representative_count", "service", "destination", "http", "url", "messaging*", "rpc*", "server*",
     "db*", "error*", "peer*", "net*", "network*", "exception*", "labels", "numeric_labels", "kubernetes.pod.name",
     "kubernetes.namespace", "kubernetes.node.name", "container.id", "host.name", "host.hostname",
-    "cloud.availability_zone", "cloud.region", "deployment",
+    "cloud.availability_zone", "cloud.region", "deployment", "orchestrator.cluster.name",
 )  # fmt: skip
 """The fields that are read, of all layouts."""
 
 
-def is_wide(text: Text) -> bool:
-    """Whether a document may have many fields that are not read. Of those of Jaeger and the OpenTelemetry exporter
-    nearly all are, and to leave the others out costs the cluster more than it saves."""
+def may_be_wide(text: Text) -> bool:
+    """Whether a document may have many fields that are not read: stack traces, bodies, marks. Of those of Jaeger and
+    the OpenTelemetry exporter nearly all are."""
     held = bytes(text)
     return all(name not in held for name in (b'"traceID"', b'"trace_id"', b'"TraceId"'))
 

@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from collectors.elastic_spans.fields import MICRO, Fields, flat, time_ns, under
-from collectors.elastic_spans.parts import LONGEST_REMEMBERED, attributes_in, object_of, values_of
+from collectors.elastic_spans.parts import LONGEST_REMEMBERED, attributes_in, attributes_of, object_of
 from collectors.elastic_spans.texts import Text
 from collectors.spans.writing import ERROR, KINDS, OK, UNSET, identifier, resource, span, span_attributes
 
@@ -68,7 +68,7 @@ def otel(text: Text) -> Made:
     told = _DOCUMENT.decode(text)
     sender = _sender(bytes(told.resource))
     made = _span((told.trace, told.own, told.parent), told.name, told.kind, (time_ns(told.start), told.took_ns),
-                 span_attributes(values_of(told.attributes)), _status(told.status), told.links, told.trace_state)
+                 attributes_of(told.attributes), _status(told.status), told.links, told.trace_state)
     return (sender, made) if made else NOTHING
 
 

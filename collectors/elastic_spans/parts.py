@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from collectors.elastic_spans.fields import Fields, flat, within
+from collectors.elastic_spans.flat_objects import framed_attributes
 from collectors.elastic_spans.texts import Text
 from collectors.spans.writing import REMEMBERED, span_attributes
 
@@ -17,8 +18,8 @@ LONGEST_REMEMBERED = 512
 """Bytes of a part."""
 Written = Iterable[tuple[str, bytes]]
 """Attributes by name, as a span holds them."""
-_Word = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-_VALUES = msgspec.json.Decoder(dict[str, str | _Word | float | bool | tuple[str, ...] | None])
+Whole = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+_VALUES = msgspec.json.Decoder(dict[str, str | Whole | float | bool | tuple[str, ...] | None])
 
 
 def object_of(part: Text | bytes) -> dict[str, Any]:
@@ -36,6 +37,19 @@ def values_of(part: Text) -> Fields:
         return _VALUES.decode(part)
     except ValueError:
         return flat(object_of(part))
+
+
+def in_utf8(text: bytes) -> bytes:
+    """The text; ValueError where it is none."""
+    if not text.isascii():
+        text.decode()
+    return text
+
+
+def attributes_of(part: Text) -> list[bytes]:
+    """The values in an object as attributes of a span; ValueError where it is none."""
+    framed = framed_attributes(in_utf8(bytes(part)), dots=True)
+    return span_attributes(values_of(part)) if framed is None else [framed]
 
 
 def attributes_in(name: str, part: Text) -> Written:

@@ -10,7 +10,7 @@ from collectors.elastic.cluster import connect
 from collectors.elastic_spans.asking import Counted, Counts, Reading, between, counts, documents, stretches
 from collectors.elastic_spans.config import Config
 from collectors.elastic_spans.finding import NEWEST, matching, of_traces
-from collectors.elastic_spans.layouts import is_wide, made
+from collectors.elastic_spans.layouts import made, may_be_wide
 from collectors.elastic_spans.texts import Text
 from collectors.spans.found import found_spans, summary, traces_of
 from collectors.spans.pulling import Missing
@@ -19,8 +19,10 @@ from collectors.spans.writing import Request
 MICROS = 1_000_000
 MOST_OF_A_TRACE = 10_000
 REMEMBERED_SLICES = 100_000
-FIRST_PAGE, PAGE_BYTES = 250, 4 << 20
+FIRST_PAGE, PAGE_BYTES = 100, 4 << 20
 """Of JSON; a document of Jaeger with a dozen tags has 3.7 kB. Two pages are held at once, that which comes twice."""
+WIDE_BYTES = 8 << 10
+"""Of a document. To choose fields of smaller ones takes the cluster twice as long as to send all of them."""
 GROWTH = 4
 
 
@@ -32,6 +34,7 @@ class StoredSpans:
         self._cluster = connect(config.cluster, context.clock)
         self._index = ",".join(config.indices)
         self._size = min(FIRST_PAGE, config.page_size)
+        self._whole = True
         self._as_read: Counts = {}
         self._read = dict.fromkeys(("documents", "documents_no_spans", "spans", "slices_unchanged"), 0.0)
 
@@ -49,11 +52,13 @@ class StoredSpans:
         return Pulled(spans=self._spans(changed, found, missing), faults=missing.faults, partial=missing.minutes)
 
     def _spans(self, changed: Sequence[int], found: Counted, missing: Missing) -> Iterator[bytes]:
+        if not self._whole:  # documents may be smaller than they were
+            self._whole, self._size = True, min(FIRST_PAGE, self._config.page_size)
         for from_s, to_s in stretches(changed):
             reading = Reading(self._cluster, self._index, between(from_s, to_s), self._size, self._config.page_size,
-                              found.silent)
+                              found.silent, self._whole)
             for page in reading.pages():
-                reading.whole = not is_wide(page[-1])
+                self._whole = reading.whole = _is_whole(page, reading.whole)
                 self._size = reading.size = _fitting(page, reading.size, reading.most)
                 content = self._request(page).content()
                 if content:
@@ -116,9 +121,19 @@ class StoredSpans:
         self._cluster.close()
 
 
+def _mean_bytes(page: Sequence[Text]) -> float:
+    return sum(memoryview(text).nbytes for text in page) / len(page)
+
+
+def _is_whole(page: Sequence[Text], whole: bool) -> bool:
+    """Whether the page after next asks for whole documents: not where those of this one are wide, and from then on not
+    as long as they may be."""
+    return not may_be_wide(page[-1]) or (whole and _mean_bytes(page) <= WIDE_BYTES)
+
+
 def _fitting(page: Sequence[Text], size: int, most: int) -> int:
     """How many documents the page after next asks for, by how long those of this one are."""
-    fit = len(page) * PAGE_BYTES // sum(memoryview(text).nbytes for text in page)
+    fit = int(PAGE_BYTES / _mean_bytes(page))
     return max(min(fit, GROWTH * size, most), 1)
 
 

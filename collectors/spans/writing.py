@@ -38,7 +38,11 @@ def field(number: int, content: bytes) -> bytes:
     """A field with a length: text, bytes or a message."""
     if number < 16 and len(content) < 128:
         return bytes((number << 3 | 2, len(content))) + content
-    return varint(number << 3 | 2) + varint(len(content)) + content
+    return varint(number << 3 | 2) + _length(len(content)) + content
+
+
+def _length(size: int) -> bytes:
+    return _LENGTHS[size] if size < len(_LENGTHS) else varint(size)
 
 
 def text_field(number: int, text: str) -> bytes:
@@ -150,10 +154,12 @@ def span(
         parts += b"\x22\x08", parent
     parts += text_field(5, name), bytes((0x30, kind)), _TIMES.pack(0x39, times_ns[0] & _WORD, 0x41, times_ns[1] & _WORD)
     for one in attributes:
-        parts += b"\x4a", _LENGTHS[len(one)] if len(one) < len(_LENGTHS) else varint(len(one)), one
+        parts += b"\x4a", _length(len(one)), one
     parts += framed
-    parts += [field(11, event) for event in events]
-    parts += [field(13, b"\x0a\x10" + linked + b"\x12\x08" + at) for linked, at in links]
+    if events:
+        parts += [field(11, event) for event in events]
+    if links:
+        parts += [field(13, b"\x0a\x10" + linked + b"\x12\x08" + at) for linked, at in links]
     if status[0] or status[1]:
         parts.append(field(15, text_field(2, status[1]) + b"\x18" + bytes((status[0],))))
     return b"".join(parts)
@@ -177,7 +183,7 @@ class Request:
 
     def add(self, sender: bytes, made: bytes) -> None:
         """One span more, of the resource with these bytes."""
-        self._spans.setdefault(sender, []).append(field(2, made))
+        self._spans.setdefault(sender, []).extend((b"\x12", _length(len(made)), made))
         self.spans += 1
 
     def content(self) -> bytes:
