@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from stored_spans import attributes
 
+from collectors.elastic_spans.fields import flat
 from collectors.elastic_spans.flat_objects import LONGEST, MOST_NAMES, framed_attributes
 from collectors.elastic_spans.layouts import made
 from collectors.elastic_spans.parts import attributes_of, values_of
@@ -19,9 +20,11 @@ from collectors.spans.writing import span_attributes
 
 TEXTS = st.one_of(st.text(max_size=40), st.sampled_from(['"', "\\", "\n\r\t\b\f/", "x" * 127, "x" * 128, "é" * 9000]))
 VALUES = st.one_of(TEXTS, st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
-                   st.lists(TEXTS, max_size=3), st.dictionaries(TEXTS, TEXTS, max_size=1),
+                   st.lists(TEXTS, max_size=3),
                    st.decimals(-10_000, 10_000, places=3).map(float))
-OBJECTS = st.dictionaries(st.one_of(st.text(max_size=10), TEXTS), VALUES, max_size=6)
+NAMES = st.one_of(st.text(max_size=10), TEXTS)
+OBJECTS = st.recursive(st.dictionaries(NAMES, VALUES, max_size=4),
+                       lambda inner: st.dictionaries(NAMES, st.one_of(VALUES, inner), max_size=4), max_leaves=12)
 
 
 def written(held: dict[str, Any], **how: Any) -> bytes:
@@ -41,16 +44,19 @@ def test_an_object_is_copied_as_it_would_be_decoded(held, escaped, indent):
 
 
 def test_what_programs_write_is_copied():
-    """Texts, long ones, lists of them, numbers with and without fractions, truth, nothing, escapes."""
+    """Texts, long ones, lists of them, numbers with and without fractions, truth, nothing, escapes, objects."""
     held = {"a": "GET", "b.c": "x" * 5000, "d": ["é", "", "y" * 200], "e": 8080, "f": -1, "g": 0.25, "h": -12.5,
-            "i": True, "j": False, "k": None, "l": 'SELECT "a"\nFROM b \\ /', "m": 999_999_999_999_999}
+            "i": True, "j": False, "k": None, "l": 'SELECT "a"\nFROM b \\ /', "m": 999_999_999_999_999,
+            "n": {"o": {}, "p": {"q": 1, "r.s": "t"}, "u": "v"}, "w": {}}
     copied = framed_attributes(written(held, ensure_ascii=False), dots=True)
     assert copied is not None
-    assert attributes(Span.FromString(copied).attributes) == held
+    assert attributes(Span.FromString(copied).attributes) == flat(held)
 
 
 @pytest.mark.parametrize("text", [
-    b'{"a":{"b":1}}', b'{"a":[1]}', b'{"a":[["b"]]}', b'{"a":"\\u00e9"}', b'{"":1}', b'{"a":1e5}', b'{"a":-0}',
+    b'{"a":{"b":1},"a.b":2}', b'{"a":{"b":1}', b'{"a":1}}', b'{"a":{"b":1,}}', b'{"a":{"b":1}"c":2}', b'{"a":{,"b":1}}',
+    b'{"%b":{"%b":1}}' % (b"x" * 64, b"y" * 64), b'{"a":' * 9 + b"1" + b"}" * 9, b'{"a":{"":1}}', b'{"a":[1]}',
+    b'{"a":[["b"]]}', b'{"a":"\\u00e9"}', b'{"":1}', b'{"a":1e5}', b'{"a":-0}',
     b'{"a":1234567890123456}', b'{"a":1,"a":2}', b'{"a":1}{"a":2}', b"[]", b"1", b"null", b'{"a"', b'{"a":', b'{"a":1',
     b'{"a":"b', b'{"a":"b\\', b'{"a":["b"', b'{"a":["b",', b'{"a":tru', b'{"a":1,}', b'{"a":1 "b":2}', b'{"a":"\n"}',
     b"{", b'{"a":-}', b'{"a":1.}', b'{"a":.5}', b'{"a":1.2.3}', b'{"%b":1}' % (b"x" * 200),
@@ -63,6 +69,7 @@ def test_what_is_rare_or_broken_is_left_to_python(text):
 
 def test_two_objects_are_copied_together():
     """Labels and numeric labels; names with dots only where nothing else may have them."""
+    assert framed_attributes(b'{"a":{"b":1}}', dots=False) is None
     both = framed_attributes(b'{"a":"b"} {"c":1}', dots=False)
     assert both is not None
     assert attributes(Span.FromString(both).attributes) == {"a": "b", "c": 1}

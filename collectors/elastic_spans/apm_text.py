@@ -152,12 +152,15 @@ def _attributes(
     labels: Text, numbers: Text, others: dict[str, Text], address: Pairs, callee: Pairs
 ) -> tuple[Any, Iterable[bytes]]:
     """The namespace that labels tell of, and all attributes: of those with one name the last."""
+    texts = [_head(name) + bytes(part) for name, part in others.items()]
+    if texts and not address and not callee:
+        copied = _copied(bytes(labels), b"{%b}" % b",".join(texts) + bytes(numbers), True)
+        if copied is not None:
+            return copied[0], (copied[1],)
     found = dict(address)
     for name, part in others.items():
-        if _is_read(name):
-            raise ValueError(name)
         found.update(attributes_in(name, part))
-    copied = _copied(bytes(labels), bytes(numbers)) if all(map(contains, found, repeat("."))) else None
+    copied = _copied(bytes(labels), bytes(numbers), False) if all(map(contains, found, repeat("."))) else None
     if copied is not None:
         found.update(callee)
         return copied[0], (*found.values(), copied[1])
@@ -169,22 +172,25 @@ def _attributes(
     return namespace, found.values()
 
 
-def _copied(labels: bytes, numbers: bytes) -> tuple[str | None, bytes] | None:
-    """The namespace and all labels as attributes; None where they have to be read one by one: they may have names that
-    something else has, which have dots."""
+def _copied(labels: bytes, others: bytes, dots: bool) -> tuple[str | None, bytes] | None:
+    """The namespace and everything as attributes; None where it has to be read one by one. Without `dots` labels have
+    no name that something else may have, for that would have some."""
     told = None
     if _NAMESPACE in labels:
         told = _NAMESPACE_TOLD.search(labels)
         if told is None:
             return None
-    framed = framed_attributes(in_utf8(labels + numbers), dots=False)
+    framed = framed_attributes(in_utf8(labels + others), dots)
     return None if framed is None else (None if told is None else told[1].decode(), framed)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _is_read(name: str) -> bool:
-    """Whether a field has a dotted name, or is of another layout: no document has it that can be read here."""
-    return name.startswith((*OWN, *LABELS, *APART)) or name in OTHER_LAYOUTS
+def _head(name: str) -> bytes:
+    """A name as JSON. ValueError for a field with a dotted name that is read, or of another layout: no document has it
+    that can be read here."""
+    if name.startswith((*OWN, *LABELS, *APART)) or name in OTHER_LAYOUTS:
+        raise ValueError(name)
+    return orjson.dumps(name) + b":"
 
 
 def _object(name: str, text: bytes) -> Fields:

@@ -1,7 +1,7 @@
-"""Objects of JSON that hold names and plain values, written as the attributes of a span by a compiled loop.
+"""Objects of JSON, nested or with dotted names, written as the attributes of a span by a compiled loop.
 
 Labels and attributes are half of a document. To make Python's objects of them and to look up what is remembered of each
-takes several times as long as to copy them. What is rare (objects inside, `\\u`, long numbers) is left to Python.
+takes several times as long as to copy them. What is rare (`\\u`, long numbers, lists of lists) is left to Python.
 JSON: RFC 8259; attributes: opentelemetry-proto, trace/v1/trace.proto and common/v1/common.proto."""
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ BAD = np.int64(-1)
 MOST_NAMES = 64
 LONGEST = 1 << 16
 """Bytes of text."""
-SCRATCH = 8 * MOST_NAMES
+DEEPEST, LONGEST_NAME = 8, 127
+_SIZES = 8 * MOST_NAMES
+_PREFIX = _SIZES + 8 * DEEPEST
+SCRATCH = _PREFIX + LONGEST_NAME + 9
+"""Room for what is known of the names so far, for how long the names of the objects around are, and for these."""
+NAMES = MOST_NAMES * (LONGEST_NAME + 1)
+"""How many bytes names may take more than in the text, where those of objects are written again and again."""
+FRESH, AFTER, NEED = np.int64(0), np.int64(1), np.int64(2)
+"""Where in an object: nothing of it is read, behind a value, behind a comma."""
 QUOTE, BACKSLASH, COMMA, COLON, MINUS, DOT, ZERO, NINE = (np.int64(ord(one)) for one in '"\\,:-.09')
 OPEN, CLOSE, FIRST, LAST = (np.int64(ord(one)) for one in "{}[]")
 TRUE, FALSE, NULL = (np.int64(int.from_bytes(word, "big")) for word in (b"true", b"fals", b"null"))
@@ -88,18 +96,16 @@ def _copied(p, end, at):  # type: ignore[no-untyped-def]
 
 
 @compiled(**JIT)
-def _text(p, end, at):  # type: ignore[no-untyped-def]
-    """Copies a string with its length in front: (next address, end of what was written)."""
-    start = at
+def _characters(p, end, at):  # type: ignore[no-untyped-def]
+    """Copies what is in a string: (next address, end of what was written)."""
     if p >= end or load_u8(p) != QUOTE:
         return BAD, at
-    p, at = p + 1, at + 1
-    p, at = _copied(p, end, at)
+    p, at = _copied(p + 1, end, at)
     while p < end:
         c = load_u8(p)
         p += 1
         if c == QUOTE:
-            return p, _framed(start, at)
+            return p, at
         if c < 32:
             return BAD, at
         if c == BACKSLASH:
@@ -114,8 +120,15 @@ def _text(p, end, at):  # type: ignore[no-untyped-def]
 
 
 @compiled(**JIT)
+def _text(p, end, at):  # type: ignore[no-untyped-def]
+    """The same with its length in front."""
+    p, stop = _characters(p, end, at + 1)
+    return p, (stop if p < 0 else _framed(at, stop))
+
+
+@compiled(**JIT)
 def _texts(p, end, at):  # type: ignore[no-untyped-def]
-    """The same of a list of strings, each an `AnyValue`."""
+    """The same of a list of strings, each an `AnyValue`, with the length of all in front."""
     start, at = at, at + 1
     p = _skip(p + 1, end)
     if p < end and load_u8(p) == LAST:
@@ -212,65 +225,102 @@ def _is_new(p, end, names, count, dots):  # type: ignore[no-untyped-def]
     return True
 
 
+@compiled(**INLINE)
+def _moved(p, at, size):  # type: ignore[no-untyped-def]
+    """The end of so many bytes that are written somewhere else, and of up to seven more."""
+    for n in range(0, size, 8):
+        store_i64(at + n, load_i64(p + n))
+    return at + size
+
+
 @compiled(**JIT)
-def _attribute(p, end, at, names, count, dots):  # type: ignore[no-untyped-def]
-    """A name and its value as an attribute of a span: (next address, end)."""
+def _name(p, end, at, scratch, size):  # type: ignore[no-untyped-def]
+    """Starts an attribute with its name, behind those of the objects around: (address of its value, end)."""
     store_u8(at, 0x4A)
     store_u8(at + 2, 0x0A)
-    p, stop = _text(p, end, at + 3)
-    if p < 0 or stop - at > 128 or stop == at + 4 or not _is_new(at + 4, stop, names, count, dots):
+    first = _moved(scratch + _PREFIX, at + 4, size)
+    p, stop = _characters(p, end, first)
+    if p < 0 or stop == first or stop - at - 4 > LONGEST_NAME:
         return BAD, at
+    store_u8(at + 3, stop - at - 4)
     p = _skip(p, end)
     if p >= end or load_u8(p) != COLON:
         return BAD, at
-    store_u8(stop, 0x12)
-    p, after = _value(_skip(p + 1, end), end, stop + 2)
-    if p < 0:
-        return BAD, at
-    return p, _framed(at + 1, _framed(stop + 1, after))
+    return _skip(p + 1, end), stop
 
 
 @compiled(**JIT)
-def _objects(p, end, names, at, dots):  # type: ignore[no-untyped-def]
+def _inside(at, stop, scratch, depth, size):  # type: ignore[no-untyped-def]
+    """How long the name is that those in the object have before theirs; -1 for objects too deep inside others."""
+    if depth == DEEPEST:
+        return BAD
+    store_i64(scratch + _SIZES + 8 * depth, size)
+    end = _moved(at + 4, scratch + _PREFIX, stop - at - 4)
+    store_u8(end, DOT)
+    return stop - at - 3
+
+
+@compiled(**JIT)
+def _member(p, end, at, scratch, depth, size, count, dots):  # type: ignore[no-untyped-def]
+    """A name and what it has: (next address, end, how long the names around are, or -1 where they are the same)."""
+    p, stop = _name(p, end, at, scratch, size)
+    if p < 0 or p >= end:
+        return BAD, at, BAD
+    if load_u8(p) == OPEN:
+        size = _inside(at, stop, scratch, depth, size)
+        return (p + 1 if size > 0 else BAD), at, size
+    if count == MOST_NAMES or not _is_new(at + 4, stop, scratch, count, dots):
+        return BAD, at, BAD
+    store_u8(stop, 0x12)
+    p, after = _value(p, end, stop + 2)
+    return p, (at if p < 0 else _framed(at + 1, _framed(stop + 1, after))), BAD
+
+
+@compiled(**JIT)
+def _objects(p, end, scratch, at, dots):  # type: ignore[no-untyped-def]
     """Writes the attributes in all objects; the end of what was written."""
-    count = np.int64(0)
+    count, depth, size, state = np.int64(0), np.int64(0), np.int64(0), FRESH
     p = _skip(p, end)
     while p < end:
-        if load_u8(p) != OPEN:
-            return BAD
-        p = _skip(p + 1, end)
-        more = p < end and load_u8(p) != CLOSE
-        while more:
-            if count == MOST_NAMES:
+        c = load_u8(p)
+        if depth == 0:
+            if c != OPEN:
                 return BAD
-            p, at = _attribute(p, end, at, names, count, dots)
-            if p < 0:
+            p, depth, size, state = p + 1, np.int64(1), np.int64(0), FRESH
+        elif c == CLOSE and state != NEED:
+            depth -= 1
+            p, size, state = p + 1, load_i64(scratch + _SIZES + 8 * depth) if depth else np.int64(0), AFTER
+        elif c == COMMA and state == AFTER:
+            p, state = p + 1, NEED
+        else:
+            p, at, inner = _member(p, end, at, scratch, depth, size, count, dots)
+            if p < 0 or state == AFTER:
                 return BAD
-            count, p = count + 1, _skip(p, end)
-            more = p < end and load_u8(p) == COMMA
-            p = _skip(p + 1, end) if more else p
-        if p >= end or load_u8(p) != CLOSE:
-            return BAD
-        p = _skip(p + 1, end)
-    return at
+            if inner > 0:
+                depth, size, state = depth + 1, inner, FRESH
+            else:
+                count, state = count + 1, AFTER
+        p = _skip(p, end)
+    return BAD if depth else at
 
 
 @compiled(**{**JIT, "nogil": False})
 def _written(text, room, dots):  # type: ignore[no-untyped-def]
     """How many bytes of `room` were written behind its scratch. Other threads wait this microsecond: to let them in
     takes longer."""
-    names, start = np.int64(room.ctypes.data), np.int64(text.ctypes.data)
-    end = _objects(start, start + text.size, names, names + SCRATCH, dots)
-    return end if end < 0 else end - names - SCRATCH
+    scratch, start = np.int64(room.ctypes.data), np.int64(text.ctypes.data)
+    end = _objects(start, start + text.size, scratch, scratch + SCRATCH, dots)
+    return end if end < 0 else end - scratch - SCRATCH
 
 
 def framed_attributes(text: bytes, dots: bool) -> bytes | None:
-    """The attributes in objects of JSON, one after the other, as the bytes of the fields of a span. None for what has
-    to be read in Python: names that come twice or, where there may be no `dots`, with dots, values of other kinds.
+    """The attributes in objects of JSON, one after the other, as the bytes of the fields of a span; what is in objects
+    inside has dotted names. None for what has to be read in Python: names that come twice or, where there may be no
+    `dots`, with dots, and values of other kinds.
 
     Texts are copied: whoever calls knows that they are UTF-8."""
     if len(text) > LONGEST:
         return None
-    room = np.empty(SCRATCH + 3 * len(text) + 64, np.uint8)
+    room = np.empty(SCRATCH + 3 * len(text) + NAMES, np.uint8)
     size = _written(np.frombuffer(text, np.uint8), room, dots)
     return None if size < 0 else room[SCRATCH : SCRATCH + size].tobytes()

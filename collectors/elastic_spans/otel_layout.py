@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from collectors.elastic_spans.fields import MICRO, Fields, flat, time_ns, under
-from collectors.elastic_spans.parts import LONGEST_REMEMBERED, attributes_in, attributes_of, object_of
+from collectors.elastic_spans.parts import LONGEST_REMEMBERED, attributes_of, object_of
 from collectors.elastic_spans.texts import Text
 from collectors.spans.writing import ERROR, KINDS, OK, UNSET, identifier, resource, span, span_attributes
 
@@ -48,7 +48,7 @@ class _Older(msgspec.Struct, gc=False):
     own: str = msgspec.field(name="SpanId")
     start: str | int | float = msgspec.field(name="@timestamp")
     took_us: int = msgspec.field(name="Duration")
-    attributes: dict[str, Text] = msgspec.field(name="Attributes")
+    attributes: Text = msgspec.field(name="Attributes")
     resource: Text = msgspec.field(name="Resource")
     end: str | int | float | None = msgspec.field(name="EndTimestamp", default=None)
     parent: str | None = msgspec.field(name="ParentSpanId", default=None)
@@ -88,11 +88,9 @@ def older(text: Text) -> Made:
     """A span of the mode `none`, the default up to version 0.121, as `otel` reads one of its mode."""
     told = _OLDER.decode(text)
     sender = _older_sender(bytes(told.resource))
-    attributes: dict[str, bytes] = {}
-    for name, part in told.attributes.items():
-        attributes.update(attributes_in(name, part))
-    made = _span((told.trace, told.own, told.parent), told.name, told.kind, _older_times(told.start, told.end,
-                 told.took_us), attributes.values(), (_code(told.status), told.message or ""), _parsed(told.links))
+    times_ns = _older_times(told.start, told.end, told.took_us)
+    made = _span((told.trace, told.own, told.parent), told.name, told.kind, times_ns, attributes_of(told.attributes),
+                 (_code(told.status), told.message or ""), _parsed(told.links))
     return (sender, made) if made else NOTHING
 
 
