@@ -9,12 +9,13 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from stored_spans import attributes
 
 from collectors.elastic_spans.fields import flat
 from collectors.elastic_spans.flat_objects import LONGEST, MOST_NAMES, framed_attributes
-from collectors.elastic_spans.layouts import made
+from collectors.elastic_spans.layouts import made, made_plainly
 from collectors.elastic_spans.parts import attributes_of, values_of
 from collectors.spans.writing import span_attributes
 
@@ -85,3 +86,18 @@ def test_bytes_that_are_no_text_cost_one_document():
     spans = [span for _, span in made(map(msgspec.Raw, texts), "@")]
     assert [attributes(Span.FromString(span).attributes) for span in spans] == [{"a": "a"}, {}, {"a": "é"}]
     assert spans[1] == b""
+
+
+def test_what_a_process_is_says_who_sent_the_span():
+    """Of Elastic APM, as OpenTelemetry has it: an attribute of the sender, not of each of its spans."""
+    text = json.dumps({
+        "trace": {"id": "1" * 32}, "span": {"id": "2" * 16, "name": "a", "type": "app", "duration": {"us": 1}},
+        "timestamp": {"us": 1_800_000_000_000_000}, "service": {"name": "web"}, "labels": {"tier": "gold"},
+        "process": {"pid": 7, "executable": "/bin/java", "title": "java"},
+        "orchestrator": {"cluster": {"name": "live"}},
+    }).encode()  # fmt: skip
+    for read in (made([msgspec.Raw(text)], "@"), [made_plainly(msgspec.Raw(text), "@")]):
+        ((sender, span),) = read
+        assert attributes(Span.FromString(span).attributes) == {"tier": "gold"}
+        assert attributes(Resource.FromString(sender).attributes) == {
+            "service.name": "web", "k8s.cluster.name": "live", "process.pid": 7, "process.executable.path": "/bin/java"}

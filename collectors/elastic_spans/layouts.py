@@ -35,7 +35,7 @@ WANTED = (
 """The fields that are read, of all layouts."""
 
 
-def may_be_wide(text: Text) -> bool:
+def is_wide(text: Text) -> bool:
     """Whether a document may have many fields that are not read: stack traces, bodies, marks. Of those of Jaeger and
     the OpenTelemetry exporter nearly all are."""
     held = bytes(text)

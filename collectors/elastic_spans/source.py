@@ -10,7 +10,7 @@ from collectors.elastic.cluster import connect
 from collectors.elastic_spans.asking import Counted, Counts, Reading, between, counts, documents, stretches
 from collectors.elastic_spans.config import Config
 from collectors.elastic_spans.finding import NEWEST, matching, of_traces
-from collectors.elastic_spans.layouts import made, may_be_wide
+from collectors.elastic_spans.layouts import is_wide, made
 from collectors.elastic_spans.texts import Text
 from collectors.spans.found import found_spans, summary, traces_of
 from collectors.spans.pulling import Missing
@@ -128,7 +128,7 @@ def _mean_bytes(page: Sequence[Text]) -> float:
 def _is_whole(page: Sequence[Text], whole: bool) -> bool:
     """Whether the page after next asks for whole documents: not where those of this one are wide, and from then on not
     as long as they may be."""
-    return not may_be_wide(page[-1]) or (whole and _mean_bytes(page) <= WIDE_BYTES)
+    return not is_wide(page[-1]) or (whole and _mean_bytes(page) <= WIDE_BYTES)
 
 
 def _fitting(page: Sequence[Text], size: int, most: int) -> int:
