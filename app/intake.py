@@ -265,7 +265,7 @@ class OtlpIntake:
         if self._p.remembered is not None:
             with self._lock:
                 self._p.remembered.saved(harvest.read)
-        self._p.journal.drop(harvest.keep_from)
+        self._p.journal.drop(harvest.keep_from, self._p.clock_ns() / NANOS)
 
     def _checkpoint(self, now_ns: int) -> tuple[bytes, int, int]:
         since = now_ns - int(2 * self._p.horizon_s * NANOS) - 2 * NANOS

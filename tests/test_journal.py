@@ -12,6 +12,7 @@ from topology.errors import Overloaded
 from topology.journal import HEADER, Journal, checksum
 
 SEGMENT = 1 << 16
+NOW_S = 1_000.0
 OPEN = os.open
 
 
@@ -122,7 +123,7 @@ def test_dropped_segments_are_used_again_and_their_old_records_stay_dead(tmp_pat
     """After dropping, the log stays small, a recycled file shows only what was written into it since, and what is
     still needed is there."""
     log = filled(tmp_path, 150, sync=sync)
-    log.drop(131)
+    log.drop(131, NOW_S)
     assert min(tickets(log)) <= 131
     assert list(tmp_path.glob("*.spare"))
     for number in range(151, 221):
@@ -137,7 +138,7 @@ def test_log_stays_bounded_while_it_is_dropped(tmp_path, sync):
     log = journal(tmp_path, sync=sync)
     for number in range(1, 2001):
         log.append(0, 1, body(number))
-        log.drop(number - 50)
+        log.drop(number - 50, NOW_S)
     assert log.bytes_used < 4 * SEGMENT
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 7 * SEGMENT
 
@@ -152,7 +153,7 @@ def test_full_log_refuses_and_recovers(tmp_path, sync):
     assert refused.value.retry_after_s > 0
     last = log.last
     assert tickets(log) == list(range(1, last + 1))
-    log.drop(last)
+    log.drop(last, NOW_S)
     assert log.append(0, 1, body(last + 1)) == last + 1
 
 

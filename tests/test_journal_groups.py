@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from engine_run import Run
-from test_journal import SEGMENT, body, filled, journal, sync, tickets, without_direct_writes
+from test_journal import NOW_S, SEGMENT, body, filled, journal, sync, tickets, without_direct_writes
 from traffic import SECOND, call, request
 
 from topology.errors import Overloaded
@@ -243,7 +243,7 @@ def test_failed_write_is_told_to_everyone_it_concerns_and_later_requests_are_saf
             assert log.body(ticket) is None
     assert tickets(log) == [1, 4, 7]
     assert len(list(tmp_path.glob("*.log"))) == 3
-    log.drop(7)
+    log.drop(7, NOW_S)
     assert log._unsafe == []
 
 
@@ -272,7 +272,7 @@ def test_request_that_meets_the_failure_is_refused(tmp_path, monkeypatch):
 def test_old_records_of_a_recycled_segment_are_never_read(tmp_path, sync):
     """Records of one size lie at the same places in every use of a file; at no moment does a crash show an old one."""
     log = filled(tmp_path / "log", 150, sync=sync)
-    log.drop(131)
+    log.drop(131, NOW_S)
     assert list((tmp_path / "log").glob("*.spare"))
     number, first = 150, log.last
     while number < 290:
@@ -287,7 +287,7 @@ def test_old_records_of_a_recycled_segment_are_never_read(tmp_path, sync):
 def test_spare_segments_of_another_size_are_given_up(tmp_path, sync):
     """After a change of the segment size no file is used again that has less room than is promised, or more."""
     log = filled(tmp_path, 200, sync=sync)
-    log.drop(190)
+    log.drop(190, NOW_S)
     assert len(list(tmp_path.glob("*.spare"))) > 1
     log.close()
     again = journal(tmp_path, sync=sync, segment_bytes=2 * SEGMENT)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from topology.errors import Overloaded
 from topology.journal.records import HEADER, Record, scan
+from topology.journal.spares import SpareFiles
 from topology.journal.writing import BLOCK, GroupWriter, ThroughWriter, Writer, takes_direct_writes
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 RETRY_AFTER_S = 5.0
 MOST_WAIT_S = 5.0
 """For the disk, where a request finds no room in memory."""
-MOST_SPARE = 4
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Journal:
         self._directory, self._sync = directory, sync
         self._segment_bytes, self._max_bytes = _blocks(segment_bytes), max_bytes
         self._segments: list[Segment] = []
-        self._spare: list[Path] = []
+        self._spare = SpareFiles(directory, self._segment_bytes)
         self._sync_lock = threading.Lock()
         self._writer: Writer = GroupWriter(direct=takes_direct_writes(directory)) if sync else ThroughWriter()
         self._settled = 0
@@ -61,18 +61,15 @@ class Journal:
                 segment.last, segment.used = record.ticket, offset + HEADER.size + len(record.body)
                 segment.places.append((offset, len(record.body)))
             self._segments.append(segment)
-        self._find_spare()
+        self._spare.find(self._most_spare())
         if self._segments:
             self._cut(self._segments[-1])
             self._writer.begin(self._segments[-1].path, self._segments[-1].used)
         self._settled = self.last
 
-    def _find_spare(self) -> None:
-        for path in self._directory.glob("*.spare"):
-            if len(self._spare) < MOST_SPARE and path.stat().st_size == self._segment_bytes:
-                self._spare.append(path)
-            else:
-                path.unlink()
+    def _most_spare(self) -> int:
+        """How many files may wait to be used again: the bound holds for the disk."""
+        return self._max_bytes // self._segment_bytes - len(self._segments)
 
     def _cut(self, segment: Segment) -> None:
         """What a torn write left behind must not look like a record later."""
@@ -147,8 +144,7 @@ class Journal:
             self._settle_directory()
 
     def _prepare(self, path: Path, size: int) -> None:
-        if self._spare and size == self._segment_bytes:
-            self._spare.pop().replace(path)
+        if size == self._segment_bytes and self._spare.take(path):
             return
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
@@ -236,16 +232,15 @@ class Journal:
         with path.open("rb", buffering=0) as file:
             return os.pread(file.fileno(), size, offset)
 
-    def drop(self, before: int) -> None:
-        """Gives up segments that hold only tickets below `before`; some are kept to be used again."""
+    def drop(self, before: int, now_s: float) -> None:
+        """Gives up segments that hold only tickets below `before`; some wait to be used again, see `SpareFiles`."""
         while len(self._segments) > 1 and self._segments[0].last < before:
             segment = self._segments.pop(0)
-            spare = segment.path.with_suffix(".spare")
-            if len(self._spare) < MOST_SPARE and segment.path.stat().st_size == self._segment_bytes:
-                segment.path.replace(spare)
-                self._spare.append(spare)
+            if len(self._spare) < self._most_spare():
+                self._spare.put(segment.path, now_s)
             else:
                 segment.path.unlink()
+        self._spare.delete_old(now_s)
         if self._unsafe:
             with self._sync_lock:
                 self._unsafe = [failed for failed in self._unsafe if failed[1] >= self._segments[0].first]
