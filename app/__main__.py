@@ -14,7 +14,7 @@ from typing import NoReturn, TextIO
 from urllib.parse import urlsplit
 
 from app import log
-from app.allocation import nothing_collected
+from app.allocation import nothing_collected, reuse_freed_memory
 from app.configuration import follow, load
 from app.settings import Settings
 from app.slo.command import add_arguments
@@ -57,6 +57,7 @@ FLAGS = {
 def entry() -> NoReturn:
     """The console command `synoptic`."""
     poll_directly(os.environ)
+    reuse_freed_memory()
     code = main(sys.argv[1:])
     logging.shutdown()
     sys.stdout.flush()

@@ -20,7 +20,8 @@ def reuse_freed_memory() -> bool:
     By default glibc gives a block of 128 KiB or more back to the system when it is freed, and a request body is
     bigger: every copy of it then costs a page fault per 4 KiB, three times what receiving it costs otherwise
     (docs/collectors/otlp.md). Up to 128 MiB stay with the process instead, in one arena: one for each thread would
-    keep that for each, and give a heap back as soon as nothing is in it, which is at the end of every tick.
+    keep that for each, and give a heap back as soon as nothing is in it, which is at the end of every tick. Call it
+    before there is another thread (numeric libraries start some when they are imported): then it is too late for that.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

@@ -16,7 +16,6 @@ from urllib.parse import quote
 import structlog
 
 from app import control, places
-from app.allocation import reuse_freed_memory
 from app.catalogue import CatalogueFile
 from app.engine.engine import Engine
 from app.engine.parts import Parts
@@ -62,7 +61,6 @@ _log = structlog.get_logger("synoptic")
 def run(settings: Settings, configuration: CatalogueFile | None = None) -> int:
     """Runs the product until SIGINT or SIGTERM; 0 after a clean end. A catalogue in the configuration itself is
     followed there."""
-    reuse_freed_memory()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
