@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import socket
@@ -10,6 +11,8 @@ import uvicorn
 from fastapi import FastAPI
 
 GRACE_S = 2
+LOOKS_PER_S = 2
+UVICORN_LOOKS_PER_S = 10
 
 
 class Server(uvicorn.Server):
@@ -23,6 +26,14 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leaves the signals to the product: uvicorn would raise them again before the rest is closed."""
         yield
+
+    async def main_loop(self) -> None:
+        """Looks whether to stop as uvicorn does, but not ten times a second: that was a third of what an idle product
+        costs."""
+        look = 0
+        while not await self.on_tick(look * UVICORN_LOOKS_PER_S // LOOKS_PER_S):
+            look += 1
+            await asyncio.sleep(1 / LOOKS_PER_S)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Ends the streams and searches, then stops as uvicorn does."""
