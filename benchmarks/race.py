@@ -43,11 +43,13 @@ from benchmarks.table import Figure, show
 BARS = {"grpc": 5.0, "http": 8.0}
 FULL = Recipe(spans=1_500_000, rate=150_000)
 """Services so busy that nearly all of their requests have the 512 spans that the bars speak of (486 on average)."""
-WARM_LAPS = 2
+WARM_LAPS = 4
+"""As many as a run has: then both have the memory, and Synoptic the files, that so many spans at once need."""
 MOST_LAPS = 5
 """What the journal of a default configuration holds (4 GiB) while the spans of a run are waited for."""
-WARM_S = 2.0 * HORIZON_S + 4
-"""After the laps that make names and series known: by then Synoptic has forgotten their spans, and the collector."""
+WARM_S = 2.0 * HORIZON_S + 14
+"""After the laps that make names and series known: by then Synoptic has forgotten their spans and stored their counts,
+and the collector has flushed."""
 
 
 @dataclass(frozen=True)
