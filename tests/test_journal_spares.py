@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from test_journal import NOW_S, SEGMENT, body, filled, journal, sync
 
 from topology.journal.spares import KEPT_S
@@ -39,16 +40,18 @@ def test_file_that_was_needed_last_is_used_first(tmp_path, sync):
     assert spares(tmp_path) == [older]
 
 
-def test_spare_file_of_an_earlier_life_is_as_old_as_its_last_write(tmp_path, sync):
-    """A stop does not make a spare file young again."""
+@pytest.mark.parametrize("ages_s", [(0, 5, 9), (9, 5, 0), (5, 0, 9)])
+def test_spare_file_of_an_earlier_life_is_as_old_as_its_last_write(tmp_path, sync, ages_s):
+    """A stop does not make a spare file young again, in whatever order they are found."""
     filled(tmp_path, 200, sync=sync).drop(190, NOW_S)
-    old, young = spares(tmp_path)[:2]
-    spares(tmp_path)[2].unlink()
-    os.utime(old, (NOW_S, NOW_S))
-    os.utime(young, (NOW_S + 5, NOW_S + 5))
+    found = dict(zip(spares(tmp_path), ages_s, strict=True))
+    for path, age_s in found.items():
+        os.utime(path, (NOW_S - age_s, NOW_S - age_s))
     again = journal(tmp_path, sync=sync)
-    again.drop(0, NOW_S + KEPT_S + 2)
-    assert spares(tmp_path) == [young]
+    again.drop(0, NOW_S + KEPT_S - 7)
+    assert spares(tmp_path) == [path for path, age_s in found.items() if age_s < 9]
+    again.drop(0, NOW_S + KEPT_S - 2)
+    assert spares(tmp_path) == [path for path, age_s in found.items() if age_s == 0]
 
 
 def test_files_in_use_and_spare_files_stay_within_the_bound(tmp_path, sync):

@@ -25,13 +25,13 @@ class SpareFiles:
         return len(self._waiting)
 
     def find(self, most: int) -> None:
-        """Takes in what an earlier life left behind, and deletes what is too much or of another size."""
-        for path in self._directory.glob("*.spare"):
-            found = path.stat()
-            if found.st_size == self._size and len(self) < most:
-                self._waiting.append((found.st_mtime, path))
-            else:
-                path.unlink()
+        """Takes in what an earlier life left behind, the newest; deletes what is too much or of another size."""
+        found = sorted((path.stat().st_mtime, path) for path in self._directory.glob("*.spare"))
+        fitting = [one for one in found if one[1].stat().st_size == self._size]
+        self._waiting.extend(fitting[max(0, len(fitting) - most) :])
+        for one in found:
+            if one not in self._waiting:
+                one[1].unlink()
 
     def put(self, path: Path, now_s: float) -> None:
         """Keeps a file, which loses its name; one of another size is deleted."""
