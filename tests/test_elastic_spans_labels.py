@@ -14,7 +14,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from stored_spans import attributes
 
 from collectors.elastic_spans.fields import flat
-from collectors.elastic_spans.flat_objects import LONGEST, MOST_NAMES, framed_attributes
+from collectors.elastic_spans.flat_objects import DEEPEST, LONGEST, MOST_NAMES, framed_attributes
+from collectors.elastic_spans.flat_objects import NAMES as ROOM_FOR_NAMES
 from collectors.elastic_spans.layouts import made, made_plainly
 from collectors.elastic_spans.parts import attributes_of, values_of
 from collectors.spans.writing import span_attributes
@@ -66,6 +67,31 @@ def test_what_programs_write_is_copied():
 def test_what_is_rare_or_broken_is_left_to_python(text):
     """Other values, long numbers, names that come twice, texts that end too soon."""
     assert framed_attributes(text, dots=True) is None
+
+
+@pytest.mark.parametrize("text", [
+    b'{"a":[%b]}' % b",".join([b'""'] * 20_000),
+    b'{"%b":' % (b"x" * 14) * DEEPEST + b"1" + b"}" * DEEPEST,
+    b'{"%b":{%b}}' % (b"x" * 124, b",".join(b'"%d":1.5' % n for n in range(10, 10 + MOST_NAMES))),
+    b"{%b}" % b",".join(b'"%d":1.5' % n for n in range(10, 10 + MOST_NAMES)),
+])  # fmt: skip
+def test_what_is_written_has_room_where_it_grows_most(text):
+    """Lists of empty texts, numbers with fractions, long names of objects around short ones."""
+    copied = framed_attributes(text, dots=True)
+    assert copied == b"".join(span_attributes(values_of(msgspec.Raw(text))))
+    assert len(copied) + 16 <= 3 * len(text) + ROOM_FOR_NAMES
+
+
+@settings(max_examples=400, deadline=None)
+@given(OBJECTS, st.lists(st.tuples(st.integers(0, 1 << 12), st.integers(0, 255)), max_size=4), st.integers(0, 1 << 12))
+def test_damaged_texts_are_copied_as_they_are_or_left_to_python(held, changes, cut):
+    """Whatever bytes come: no crash, and nothing longer than there is room for."""
+    text = bytearray(written(held))
+    for at, letter in changes:
+        text[at % len(text)] = letter
+    text = text[: max(1, cut % (len(text) + 1))]
+    copied = framed_attributes(bytes(text), dots=True)
+    assert copied is None or len(copied) + 16 <= 3 * len(text) + ROOM_FOR_NAMES
 
 
 def test_two_objects_are_copied_together():
