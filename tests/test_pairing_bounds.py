@@ -12,7 +12,9 @@ from span_writing import NOW_NS, SECOND, Made, body
 
 from collectors.otlp.decoding import SpanDecoder
 from topology.model import EdgeKey, InstanceKey, OperationKey
-from topology.pairing import Bounds, FailureRules, naming
+from topology.pairing import Bounds, FailureRules, kernel, naming
+
+kernel_take = kernel.take
 
 SMALL = Bounds(max_pending_spans=1 << 14, max_series=1 << 12)
 
@@ -31,6 +33,30 @@ def test_more_pending_spans_than_allowed_expire_early():
     result = Result(run)
     assert result.counters["expired_early"] > 0
     assert result.calls("pay") == result.calls("unknown", "pay") == result.counters["lost_parents"] == 30_000
+
+
+def test_a_full_ring_goes_on_in_one_step(monkeypatch):
+    """At the bound every request is still counted in one step, with the same outcome as step by step."""
+    requests = [[replace(span, trace=1 + k, parent=10**6 + span.id // 3) for span in servers(400)] for k in range(80)]
+    results, done = [], []
+    for take in (kernel_take, lambda *_: False):
+        monkeypatch.setattr(kernel, "take", lambda *request, take=take: done.append(take(*request)) or done[-1])
+        run = Counted(bounds=SMALL)
+        for k, spans in enumerate(requests):
+            run.take(spans, k * SECOND // 10)
+        assert run.pairing.counters()["expired_early"] > 10_000
+        results.append(Result(run))
+    assert all(done[60:80])
+    assert differences(results[0].figures, results[1].figures) == []
+    assert results[0].counters == results[1].counters
+
+
+def test_a_clock_that_jumps_by_years_moves_no_span():
+    """What waited while the clock jumped counts, when it expires, in the window in which it ended."""
+    run = Counted().take([server(took=100), client(service="pay", id=9, parent=2, took=30)])
+    run.pairing.advance(NOW_NS + 3 * 365 * 86_400 * SECOND)
+    windows = {start for _, start in run.finish()}
+    assert windows == {NOW_NS // SECOND // 10 * 10}
 
 
 def test_early_expiry_with_placeholders_stays_within_the_ring():

@@ -19,7 +19,6 @@ from topology.machine import (
     store_u8,
 )
 from topology.pairing.entries import (
-    ARRIVAL_EPOCH_MS,
     CALLS,
     E_COUNT,
     E_END,
@@ -36,6 +35,7 @@ from topology.pairing.entries import (
     NEW_EDGES,
     NEW_EDGES_CAPACITY,
     NEW_EDGES_USED,
+    NEWEST_WINDOW,
     PAIRED,
     PAIRS,
     PROTECTED,
@@ -50,7 +50,6 @@ from topology.pairing.entries import (
     VIRTUAL,
     WAITING,
     WAITS,
-    WINDOW_NS,
     bump,
     clear_flags,
     drop,
@@ -62,8 +61,8 @@ from topology.pairing.entries import (
 from topology.pairing.tally import add_call, add_latency, row_of
 
 UNTIMED = np.int64(-1)
-BACK_BIAS, BACK_MASK = 16, (1 << 24) - 1
-"""An entry keeps its window as the number of windows before that of its arrival, plus a bias for clocks ahead."""
+WINDOW_SHIFT, WINDOW_MASK, COUNTS = 40, (1 << 23) - 1, -(1 << 63)
+"""An entry keeps the lower bits of its window's index: windows of a second repeat after 97 days."""
 
 
 @compiled(**INLINE)
@@ -81,11 +80,9 @@ def protocol_of(entry):  # type: ignore[no-untyped-def]
 @compiled(**INLINE)
 def window_of(state, entry):  # type: ignore[no-untyped-def]
     """The window in which the span ended (its index since the epoch), 0 when it came too late to be counted."""
-    back = (load_i64(entry + E_COUNT * 8) >> 40) & BACK_MASK
-    if back == 0:
-        return np.int64(0)
-    arrival_ms = (load_i64(entry + E_WORK * 8) >> 24) + ARRIVAL_EPOCH_MS
-    return arrival_ms * 1_000_000 // load_i64(state + WINDOW_NS * 8) - back + BACK_BIAS
+    kept = load_i64(entry + E_COUNT * 8)
+    newest = load_i64(state + NEWEST_WINDOW * 8)
+    return newest - ((newest - (kept >> WINDOW_SHIFT)) & WINDOW_MASK) if kept < 0 else np.int64(0)
 
 
 @compiled(**INLINE)

@@ -16,14 +16,14 @@ from topology.machine import INLINE, JIT, compiled, load_i64, load_u32, load_u64
 (RING, RING_MASK, HEAD, TAIL, KEPT, HASH, HASH_MASK, TALLY, EDGES, EDGE_MASK, EDGES_USED, LOCALS, MAX_LOCALS,
  NEW_EDGES, NEW_EDGES_USED, NEW_EDGES_CAPACITY, WAITS, USER_OF, UNKNOWN_OF, SERVICE_OF, WINDOW_NS, LATE_NS, NOW_NS,
  SCRATCH, WAITING, PAIRS, VIRTUAL, ROOTS, LOST_PARENTS, DUPLICATES, LATE, FUTURE, INVALID, UNNAMED, TRUNCATED,
- SPANS, NEWEST_NS, EXPIRED_EARLY) = range(38)
+ SPANS, NEWEST_NS, EXPIRED_EARLY, RING_BOUND, NEWEST_WINDOW, THIS_START_NS, THIS_WINDOW) = range(42)
 STATE_WORDS = 48
 
 # Words of an entry.
 E_TRACE, E_SPAN, E_START, E_END, E_ENDS, E_CHILDREN, E_WORK, E_COUNT = range(8)
 """E_ENDS: place (20 bits), target (20), flags. E_CHILDREN: first child (32), next sibling (32).
-E_WORK: arrival in ms (40), local series of the operation (24). E_COUNT: weight as float32 (32), protocol (8),
-window index (24), 0 for a span that came too late to be counted."""
+E_WORK: arrival in ms (40), local series of the operation (24). E_COUNT: weight as float32 (32), protocol (8), the
+lower bits of the window's index (23), and whether the span counts (1) or came too late for that."""
 
 # Flags of an entry; the lower ones come from the resolver.
 (FAILED, PROTECTED, INBOUND, ROOT_WORK, CALLS, IMMEDIATE, SILENT, KINDLESS, QUEUED, LINKED, REAL, PAIRED, EMITTED,

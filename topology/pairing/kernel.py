@@ -1,4 +1,4 @@
-"""The pairing kernels: a span arrives, a span expires. One core, no Python objects, no GIL."""
+"""The pairing kernels: a span arrives, a request is taken. One core, no Python objects, no GIL."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from topology.machine import (
     store_i64,
 )
 from topology.pairing.calls import (
-    BACK_BIAS,
+    COUNTS,
+    WINDOW_MASK,
+    WINDOW_SHIFT,
     count_delivery,
-    count_orphan,
     count_root,
-    count_unanswered,
     count_virtual,
     count_work,
     pair,
@@ -36,7 +36,6 @@ from topology.pairing.entries import (
     E_COUNT,
     E_END,
     E_ENDS,
-    E_SPAN,
     E_START,
     E_WORK,
     EMITTED,
@@ -50,25 +49,24 @@ from topology.pairing.entries import (
     IMMEDIATE,
     INBOUND,
     INVALID,
-    KEPT,
     KINDLESS,
     LATE,
     LATE_NS,
     LINKED,
-    LOST_PARENTS,
     NEWEST_NS,
     NOW_NS,
     ORPHANED,
     PAIRED,
     QUEUED,
     REAL,
-    RING_MASK,
     ROOT_WORK,
     SILENT,
     SOURCED,
     SPANS,
     TAIL,
     TALLY,
+    THIS_START_NS,
+    THIS_WINDOW,
     WAITING,
     WAITS,
     WINDOW_NS,
@@ -79,30 +77,35 @@ from topology.pairing.entries import (
     entry_at,
     find,
     flags_of,
-    forget,
     place_of,
     raise_flags,
     sequence_of,
-    tag_of,
     target_of,
 )
-from topology.pairing.selftime import settle
+from topology.pairing.expiry import AHEAD, AHEAD_NS, EXPIRE_AT_ONCE, expire, make_room, release, tell_time
 from topology.pairing.tally import CAPACITY, USED
 from topology.spans import END, LINK_SPAN, LINK_TRACE, PARENT, SPAN, START, TRACE, WEIGHT
 
 # Columns the resolver fills, int32, one 32-byte line a span.
 PLACE, INSTANCE, OPERATION, TARGET, PROTOCOL, TRAITS, SPAN_TAG, PARENT_TAG = range(8)
 RESOLVED_COLUMNS = 8
-FAR_AHEAD, AHEAD = 12, 5
-"""How many spans ahead their hash slots, and then their entries, are brought into the cache."""
-EXPIRE_AT_ONCE = 8192
-AHEAD_NS = 5_000_000_000
-"""A span that ends later than this after its arrival comes from a clock that is ahead; it is counted on arrival."""
+FAR_AHEAD = 12
+"""How many spans ahead their hash slots are brought into the cache; their entries, like those that expire, AHEAD."""
 
 
 @compiled(**INLINE)
-def _window(state, end_ns):  # type: ignore[no-untyped-def]
-    """How many windows ago a span that ended at `end_ns` counts, as an entry keeps it; 0 when it came too late."""
+def _window_of(state, end_ns):  # type: ignore[no-untyped-def]
+    """The index of a window since the epoch. Most spans end in that of the one before, and dividing is slow."""
+    width = load_i64(state + WINDOW_NS * 8)
+    if not 0 <= end_ns - load_i64(state + THIS_START_NS * 8) < width:
+        store_i64(state + THIS_WINDOW * 8, end_ns // width)
+        store_i64(state + THIS_START_NS * 8, end_ns // width * width)
+    return load_i64(state + THIS_WINDOW * 8)
+
+
+@compiled(**INLINE)
+def _count_in(state, end_ns):  # type: ignore[no-untyped-def]
+    """The window in which a span that ended at `end_ns` counts, as an entry keeps it; 0 when it came too late."""
     now = load_i64(state + NOW_NS * 8)
     if end_ns > now + AHEAD_NS:
         bump(state, FUTURE)
@@ -112,8 +115,7 @@ def _window(state, end_ns):  # type: ignore[no-untyped-def]
         return np.int64(0)
     if end_ns > load_i64(state + NEWEST_NS * 8):
         store_i64(state + NEWEST_NS * 8, end_ns)
-    width = load_i64(state + WINDOW_NS * 8)
-    return now // width - end_ns // width + BACK_BIAS
+    return COUNTS | ((_window_of(state, end_ns) & WINDOW_MASK) << WINDOW_SHIFT)
 
 
 @compiled(**INLINE)
@@ -130,8 +132,7 @@ def _fill(state, entry, wide, resolved):  # type: ignore[no-untyped-def]
     store_i64(entry + E_WORK * 8, (arrival << 24) | load_u32(resolved + OPERATION * 4))
     weight = float_of(load_i64(wide + WEIGHT * 8))
     high = bits_of(weight if weight > 0.0 else 1.0) >> 32
-    back = _window(state, end)
-    store_i64(entry + E_COUNT * 8, high | (load_u32(resolved + PROTOCOL * 4) << 32) | (back << 40))
+    store_i64(entry + E_COUNT * 8, high | (load_u32(resolved + PROTOCOL * 4) << 32) | _count_in(state, end))
 
 
 @compiled(**INLINE)
@@ -280,97 +281,29 @@ def arrive_all(state, wide, resolved, n):  # type: ignore[no-untyped-def]
 
 
 @compiled(**INLINE)
-def _has_room(state, entries, rows):  # type: ignore[no-untyped-def]
-    """Whether so many more entries fit into ring and hash table as they are, and rows into the tally."""
-    head, tally = load_i64(state + HEAD * 8), load_i64(state + TALLY * 8)
-    return (head - load_i64(state + KEPT * 8) + entries <= load_i64(state + RING_MASK * 8)
-            and (head - load_i64(state + TAIL * 8) + entries) * 2 <= load_i64(state + HASH_MASK * 8)
-            and load_i64(tally + USED * 8) + rows <= load_i64(tally + CAPACITY * 8))
-
-
-@compiled(**JIT)
-def _renew(state, sequence, placeholder):  # type: ignore[no-untyped-def]
-    """A placeholder whose newest child still waits gets a new place at the head of the ring, children and all."""
-    raise_flags(placeholder, ORPHANED)
-    first = np.int64(load_u32(placeholder + E_CHILDREN * 8))
-    if sequence_of(state, first) <= sequence:
-        return
-    trace, span = load_i64(placeholder), load_i64(placeholder + E_SPAN * 8)
-    tag = tag_of(trace, span)
-    entry = entry_at(state, append(state, trace, span, find(state, trace, span, tag), tag))
-    store_i64(entry + E_WORK * 8, (load_i64(state + NOW_NS * 8) // 1_000_000 - ARRIVAL_EPOCH_MS) << 24)
-    store_i64(entry + E_CHILDREN * 8, first)
-
-
-@compiled(**JIT)
-def _expire_one(state, sequence):  # type: ignore[no-untyped-def]
-    entry = entry_at(state, sequence)
-    flags = flags_of(entry)
-    if not flags & ORPHANED:
-        forget(state, sequence)
-    if not flags & REAL:
-        if not flags & ORPHANED:
-            _renew(state, sequence, entry)
-        return
-    if flags & CALLS and not flags & (PAIRED | EMITTED):
-        count_unanswered(state, entry)
-    if flags & INBOUND and not flags & SOURCED:
-        count_orphan(state, entry)
-    if flags & KINDLESS:
-        bump(state, LOST_PARENTS)
-    if flags & (INBOUND | ROOT_WORK):
-        settle(state, entry)
-
-
-@compiled(**INLINE)
-def _ask_for_relatives(state, entry):  # type: ignore[no-untyped-def]
-    """Brings nearer what the expiry of an entry will touch: its slot and its newest child."""
-    tag = tag_of(load_i64(entry), load_i64(entry + E_SPAN * 8))
-    prefetch(load_i64(state + HASH * 8) + (tag & load_i64(state + HASH_MASK * 8)) * 8)
-    prefetch(entry_at(state, load_u32(entry + E_CHILDREN * 8)))
-
-
-@compiled(**JIT)
-def expire(state, before_ms, most):  # type: ignore[no-untyped-def]
-    """Lets up to `most` spans that arrived before `before_ms` expire; returns how many did."""
-    limit = before_ms - ARRIVAL_EPOCH_MS
-    done = np.int64(0)
-    while done < most and load_i64(state + TAIL * 8) < load_i64(state + HEAD * 8):
-        sequence = load_i64(state + TAIL * 8)
-        if load_i64(entry_at(state, sequence) + E_WORK * 8) >> 24 >= limit:
-            break
-        _ask_for_relatives(state, entry_at(state, sequence + AHEAD))
-        _expire_one(state, sequence)
-        store_i64(state + TAIL * 8, sequence + 1)
-        done += 1
-    return done
-
-
-@compiled(**JIT)
-def release(state, before_ms):  # type: ignore[no-untyped-def]
-    """Frees the ring of spans that arrived before `before_ms` and have expired."""
-    limit = before_ms - ARRIVAL_EPOCH_MS
-    while load_i64(state + KEPT * 8) < load_i64(state + TAIL * 8):
-        sequence = load_i64(state + KEPT * 8)
-        if load_i64(entry_at(state, sequence) + E_WORK * 8) >> 24 >= limit:
-            break
-        store_i64(state + KEPT * 8, sequence + 1)
+def _has_room(state, more):  # type: ignore[no-untyped-def]
+    """Whether ring and hash table, as they are, have room for so many more entries once the oldest have given way."""
+    if not make_room(state, more):
+        return False
+    waiting = load_i64(state + HEAD * 8) - load_i64(state + TAIL * 8)
+    return (waiting + more) * 2 <= load_i64(state + HASH_MASK * 8) + 1
 
 
 @compiled(**JIT)
 def take(state, wide, resolved, n, now_ns, horizon_ms):  # type: ignore[no-untyped-def]
     """A request in one step, as most are: what waited for too long expires, then the spans arrive. False, with
-    nothing or only a part of that expired, when tables must grow before or a lot expires: then step by step.
-
-    Counts the same as the steps would: with that much room none of them lets a span expire before its time."""
+    nothing or only a part of that expired, when tables must grow before or a lot expires: then step by step, which
+    counts the same."""
+    now_ms = tell_time(state, now_ns) // 1_000_000
     few = min(load_i64(state + HEAD * 8) - load_i64(state + TAIL * 8), EXPIRE_AT_ONCE)
-    entries = 2 * n + few
-    if n > EXPIRE_AT_ONCE or not _has_room(state, entries, 4 * entries + 1024):
+    tally = load_i64(state + TALLY * 8)
+    rows = 8 * (2 * n + few) + 1024
+    if n > EXPIRE_AT_ONCE or load_i64(tally + USED * 8) + rows > load_i64(tally + CAPACITY * 8):
         return False
-    now_ns = max(now_ns, load_i64(state + NOW_NS * 8))
-    store_i64(state + NOW_NS * 8, now_ns)
-    if expire(state, now_ns // 1_000_000 - horizon_ms, few) == few and few > 0:
+    if not _has_room(state, few) or (expire(state, now_ms - horizon_ms, few) == few and few > 0):
         return False
-    release(state, now_ns // 1_000_000 - 2 * horizon_ms)
+    release(state, now_ms - 2 * horizon_ms)
+    if not _has_room(state, 2 * n):
+        return False
     arrive_all(state, wide, resolved, n)
     return True

@@ -11,8 +11,8 @@ from topology.histogram import Ladder
 from topology.interning import Interner
 from topology.lookup import insert_all
 from topology.model import EdgeKey, Resource, SeriesKey, Service, Side
-from topology.pairing import entries, kernel
-from topology.pairing.kernel import EXPIRE_AT_ONCE
+from topology.pairing import entries, expiry, kernel
+from topology.pairing.expiry import EXPIRE_AT_ONCE
 from topology.pairing.naming import Bounds, FailureRules, Naming
 from topology.pairing.selftime import SCRATCH_WORDS
 from topology.pairing.tally import Tally
@@ -65,6 +65,7 @@ class Pairing:
         self._set_state(window_s, late_limit_s)
         # Address space for the bound; memory is taken as the ring grows into it, in place.
         self._reserved = np.zeros((max(_power_of_two(self.bounds.max_pending_spans), FIRST_RING), 8), np.int64)
+        self._state[entries.RING_BOUND] = len(self._reserved)
         self._use_ring(FIRST_RING)
         self._use_hash(np.zeros(1 << 15, np.int64))
 
@@ -116,40 +117,29 @@ class Pairing:
 
     def advance(self, now_ns: int) -> None:
         """Lets what waited longer than the horizon expire."""
-        self._state[entries.NOW_NS] = max(now_ns, int(self._state[entries.NOW_NS]))
-        now_ms = int(self._state[entries.NOW_NS]) // 1_000_000
+        now_ms = expiry.tell_time(self._address, now_ns) // 1_000_000
         while self._expire(now_ms - self._horizon_ms) == EXPIRE_AT_ONCE:
             pass
-        kernel.release(self._address, now_ms - 2 * self._horizon_ms)
+        expiry.release(self._address, now_ms - 2 * self._horizon_ms)
 
     def _expire(self, before_ms: int) -> int:
         self._make_room(min(self.waiting, EXPIRE_AT_ONCE))
-        done = kernel.expire(self._address, before_ms, EXPIRE_AT_ONCE)
+        done = expiry.expire(self._address, before_ms, EXPIRE_AT_ONCE)
         self._name_new_edges()
         return int(done)
 
     def _make_room(self, more: int) -> None:
         """Room for `more` entries in ring and hash table and for what they may count."""
-        self._tally.ensure(4 * more + 1024)
-        held = int(self._state[entries.HEAD] - self._state[entries.KEPT])
-        while held + more > len(self._ring) and len(self._ring) < len(self._reserved):
-            self._use_ring(2 * len(self._ring))
-        while held + more > len(self._ring):
-            # More than once, since placeholders with children that still wait are put at the head again.
-            self._expire_early(held + more - len(self._ring))
-            held = int(self._state[entries.HEAD] - self._state[entries.KEPT])
+        self._tally.ensure(8 * more + 1024)
+        while not expiry.make_room(self._address, more):
+            if len(self._ring) < len(self._reserved):
+                self._use_ring(2 * len(self._ring))
+            self._name_new_edges()
+            self._tally.ensure(8 * more + 1024)
         if (self.waiting + more) * 2 > len(self._hash):
             # Far more than needed now: every step touches all of a table that is new to the machine.
             needed = 2 * _power_of_two(self.waiting + more)
             self._use_hash(np.zeros(max(needed, min(2 * needed, 2 * len(self._reserved))), np.int64))
-
-    def _expire_early(self, excess: int) -> None:
-        """The bound on pending spans is reached: the oldest expire before their time."""
-        short = excess - int(self._state[entries.TAIL] - self._state[entries.KEPT])
-        if short > 0:
-            self._tally.ensure(4 * short + 1024)
-            self._state[entries.EXPIRED_EARLY] += kernel.expire(self._address, _FAR_MS, short)
-        self._state[entries.KEPT] = min(int(self._state[entries.KEPT]) + excess, int(self._state[entries.TAIL]))
 
     def _name_new_edges(self) -> None:
         used = int(self._state[entries.NEW_EDGES_USED])
@@ -248,9 +238,6 @@ class Pairing:
         """Restores what `stores_seen_to` told before a restart."""
         for service in services:
             self.naming.ends.waits[self.naming.ends.number(service)] = 1
-
-
-_FAR_MS = 1 << 52
 
 
 def _power_of_two(n: int) -> int:
