@@ -20,7 +20,7 @@ def evidence(
     """What is known; longer spans are as the shorter one unless they are given."""
     long = long or short
     day = day or long
-    return Evidence(short, long, day, period or day, named)
+    return Evidence(short, long, day, period or day, lambda: named)
 
 
 def state(*spans: Events) -> State:

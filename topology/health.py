@@ -69,8 +69,9 @@ class Evidence:
     long: Events
     day: Events
     period: Events
-    originated_in: tuple[Mapping[str, str], float] | None = None
-    """Where most failures began (a name in each language, and its share), when that is known."""
+    originated_in: Callable[[], tuple[Mapping[str, str], float] | None] = lambda: None
+    """Finds where most failures began (a name in each language, and its share), when that is known. Asked for when the
+    sentence of one in trouble is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ def _why(language: str, state: State, i: _Indicator, evidence: Evidence, objecti
         text += say(language, "spent")
     else:
         text += say(language, "left", left=percent(i.budget_left))
-    if state is not State.OK and evidence.originated_in:
-        names, share = evidence.originated_in
+    origin = evidence.originated_in() if state is not State.OK else None
+    if origin is not None:
+        names, share = origin
         text += say(language, "origin", share=percent(share), name=names[language])
     return text

@@ -75,8 +75,10 @@ def _judge_nodes(graph: nx.DiGraph, members: Members, judging: Judging, objectiv
 
 
 def _sentence(verdict: Verdict, judging: Judging, about: str) -> Callable[[str], str]:
-    origin = judging.failures().origin_of(about) if verdict.state in TROUBLE else None
-    return lambda language: verdict.why(language, origin)
+    if verdict.state not in TROUBLE:
+        return verdict.why
+    # Where failures began is found over an hour: in most ticks nobody reads the sentence.
+    return lambda language: verdict.why(language, judging.failures().origin_of(about))
 
 
 def _judge_paths(graph: nx.DiGraph, members: Members, judging: Judging, objective: Objective) -> None:
@@ -98,11 +100,12 @@ def _judged(judging: Judging, number: int, node: str, objective: Objective) -> J
     evidence = judging.evidence("nodes", number)
     if evidence is None:
         return _common(objective)[1]
-    judgement = judge(evidence, objective)
-    origin = judging.failures().origin_of(node) if judgement.state in TROUBLE else None
-    if origin is None:
-        return judgement
-    return judge(replace(evidence, originated_in=(origin.names, origin.share)), objective)
+
+    def originated_in() -> tuple[Mapping[str, str], float] | None:
+        origin = judging.failures().origin_of(node)
+        return (origin.names, origin.share) if origin is not None else None
+
+    return judge(replace(evidence, originated_in=originated_in), objective)
 
 
 def why_of(judgement: Judgement) -> Mapping[str, str]:
