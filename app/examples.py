@@ -31,6 +31,8 @@ MAX_SPANS = 2000
 HOUR_S = 3600.0
 PAGE_SPANS, MOST_PAGES = 1 << 15, 80
 """Where spans are is kept in pages of 24 bytes a span: 60 MiB at most."""
+UNUSED_S = 600.0
+"""Pages of a burst wait so long for the next: memory that is new to the machine costs more than writing to it."""
 LOW_BITS = (1 << 16) - 1
 
 
@@ -75,32 +77,32 @@ class ExampleBook:
         """A page with room. What is too old or too much is forgotten; its memory is written on again."""
         if self._pages and self._pages[-1].used < PAGE_SPANS:
             return self._pages[-1]
-        page = None
-        while self._pages and (self._is_over(now_s) or len(self._pages) >= MOST_PAGES):
-            page = self._pages.popleft()
-        page = page or _Page()
+        again = self._pages and (self._is_over(self._pages[0], now_s) or len(self._pages) >= MOST_PAGES)
+        page = self._pages.popleft() if again else _Page()
         page.used = 0
         self._pages.append(page)
         return page
 
-    def _is_over(self, now_s: float) -> bool:
-        return self._pages[0].newest_s < now_s - self._complete_after_s - REMEMBERED_S
+    def _is_over(self, page: _Page, now_s: float) -> bool:
+        return page.newest_s < now_s - self._complete_after_s - REMEMBERED_S
 
     def due(self, now_s: float) -> dict[int, list[Place]]:
         """Some of the traces that should be complete by now: where their spans are."""
+        while self._pages and self._pages[0].newest_s < now_s - UNUSED_S:
+            self._pages.popleft()
         ready = [trace for trace, due_s in self._wanted.items() if due_s <= now_s][:MOST_SOUGHT]
         if not self._found and ready and (len(ready) == MOST_SOUGHT or self._wanted[ready[0]] < now_s - SOUGHT_EVERY_S):
-            self._found.extend(self._seek(ready).items())
+            self._found.extend(self._seek(ready, now_s).items())
             for trace in ready:
                 del self._wanted[trace]
         return dict(self._found.popleft() for _ in range(min(MOST_AT_ONCE, len(self._found))))
 
-    def _seek(self, traces: list[int]) -> dict[int, list[Place]]:
+    def _seek(self, traces: list[int], now_s: float) -> dict[int, list[Place]]:
         found: dict[int, list[Place]] = {trace: [] for trace in traces}
         # Nearly no span is wanted: a table over the low bits of the trace id says so faster than comparing does.
         maybe = np.zeros(LOW_BITS + 1, bool)
         maybe[np.array(traces, np.int64) & LOW_BITS] = True
-        for page in self._pages:
+        for page in [page for page in self._pages if not self._is_over(page, now_s)]:
             for row in np.flatnonzero(maybe[page.trace[: page.used] & LOW_BITS]).tolist():
                 places = found.get(int(page.trace[row]))
                 if places is not None:

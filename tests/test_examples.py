@@ -1,13 +1,16 @@
 """Example traces: which are kept, whole and masked, within their bounds."""
 
 import random
+import tracemalloc
 
+import numpy as np
 from engine_run import Run
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from traffic import ORDERS, SECOND, WEB, add, call, request, spans_of
 
 from app.examples import ExampleBook
 from topology.choosing import Chooser, Quota
+from topology.spans import SpanColumns
 
 
 def kept(run: Run, **query: object) -> list[dict]:
@@ -160,6 +163,28 @@ def test_index_forgets_the_oldest_pages(tmp_path, monkeypatch):
     run.settle(30)
     ids = [blocks[0].scope_spans[0].spans[0].trace_id.hex() for blocks in (first, last)]
     assert [run.engine.trace(trace_id) is not None for trace_id in ids] == [False, True]
+
+
+def test_index_of_a_burst_is_used_again_and_given_back():
+    """What a burst needed is enough for the next one, and given back when none came for ten minutes."""
+    book, columns, resolved = ExampleBook(Chooser(16, Quota()), 0), SpanColumns(), np.zeros((1000, 8), np.int32)
+    columns.used = 1000
+
+    def burst(now_s: float) -> int:
+        for ticket in range(1000):
+            book.note(columns, resolved, ticket, now_s)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        first, second = burst(0.0), burst(60.0)
+        book.due(661.0)
+        after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert first > 20 << 20
+    assert second < first + (1 << 20)
+    assert after < 5 << 20
 
 
 def test_index_of_recent_spans_is_bounded():
