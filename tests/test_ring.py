@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from topology.grouping import grouped
 from topology.histogram import ladder
 from topology.ring import Ring, Totals
 from topology.rollup import RollupBatch, from_rows
@@ -40,17 +41,17 @@ def same(a: Totals, b: Totals) -> bool:
 
 
 @settings(max_examples=150, deadline=None)
-@given(steps)
-def test_running_sums_equal_the_windows_they_cover(walk):
-    """For any deltas, late or ahead of time, weighted oddly, and any steps of the clock, every running sum is what
-    adding up its windows anew gives."""
+@given(steps, st.lists(st.sets(st.sampled_from(SPANS_S)), min_size=25, max_size=25))
+def test_running_sums_equal_the_windows_they_cover(walk, read):
+    """For any deltas, late or ahead of time, weighted oddly, any steps of the clock, and whether it was read lately or
+    not, every running sum is what adding up its windows anew gives."""
     ring, now_s = Ring(LADDER, keep_s=KEEP_S, spans_s=SPANS_S), START_S
-    for step_s, rows in walk:
+    for (step_s, rows), spans_s in zip(walk, read, strict=False):
         now_s += step_s
         ring.advance(now_s)
         ring.add(batch(now_s, rows))
         newest_s = now_s // 10 * 10
-        for span_s in SPANS_S:
+        for span_s in spans_s:
             assert same(ring.last(span_s), ring.between(newest_s - span_s + 10, newest_s + 10))
 
 
@@ -84,6 +85,16 @@ def test_sum_of_what_is_gone_is_nothing():
     ring.advance(START_S + 1000)
     assert not ring.last(60).counts.any()
     assert not ring.last(60).buckets.any()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 6)), st.sampled_from([np.int32, np.int64]))
+def test_groups_are_those_of_a_stable_sort(numbers, kind):
+    """Elements are ordered as a stable sort by their group orders them, and every group starts where it should."""
+    group = np.array(numbers, kind)
+    order, starts = grouped(group, 7)
+    assert order.tolist() == np.argsort(group, kind="stable").tolist()
+    assert starts.tolist() == np.searchsorted(np.sort(group), np.arange(8)).tolist()
 
 
 def test_late_counts_land_in_their_window_and_too_late_ones_nowhere():

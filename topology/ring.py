@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from topology.grouping import grouped
 from topology.histogram import Ladder, ladder
 from topology.machine import JIT, compiled
 from topology.packing import Packed, add_packed, numbers, pack, unpack
@@ -24,6 +25,8 @@ RESIDUE = 1e-3
 SETTLED_S = 60
 """A window this old has nearly all its spans: it is packed, and again when a fourth as many rows came late."""
 MOST_LOOSE = 64
+UNREAD_S = 60
+"""A running sum that nobody reads is not kept up, and made again from its windows when somebody does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,14 +119,16 @@ class Ring:
     """Recent rollups. `add` takes deltas for any window that is still kept; the rest is for the store alone.
 
     `now_s` given to `advance` decides which windows the running sums cover: the one in progress and those
-    before it. Not thread-safe.
+    before it. `spans` are the lengths, in seconds, for which `last` answers. Not thread-safe.
     """
 
     def __init__(self, ladder: Ladder, window_s: int = 10, keep_s: int = 4200,
                  spans_s: Sequence[int] = SPANS_S) -> None:
         self.ladder, self.window_s, self.keep_s = ladder, window_s, keep_s
         self._windows: dict[int, _Window] = {}
-        self._sums = {span: RunningSum(span // window_s, ladder.buckets) for span in spans_s}
+        self.spans = tuple(spans_s)
+        self._sums: dict[int, RunningSum] = {}
+        self._asked: dict[int, int] = {}
         self._newest = 0
         self._series = 0
 
@@ -132,6 +137,8 @@ class Ring:
         newest = int(now_s) // self.window_s
         if newest <= self._newest:
             return
+        unread = newest - UNREAD_S // self.window_s - 1
+        self._sums = {span: running for span, running in self._sums.items() if self._asked[span] > unread}
         for running in self._sums.values():
             self._move(running, newest)
         self._newest = newest
@@ -170,10 +177,7 @@ class Ring:
     def renumber(self, new_of: npt.NDArray[np.int64], series: int) -> None:
         """Gives every series another number below `series`; rows of a series whose new number is -1 are forgotten."""
         windows, all_of_them = list(self._windows.values()), np.ones(max(self._series, 1), bool)
-        self._sums = {span: RunningSum(span // self.window_s, self.ladder.buckets) for span in self._sums}
-        self._windows, self._series = {}, series
-        for running in self._sums.values():
-            running.ensure(max(series, 1))
+        self._windows, self._sums, self._series = {}, {}, series
         for window in windows:
             batch = window.merged(self.window_s, all_of_them)
             kept = rows_of(batch, new_of[batch.series] >= 0)
@@ -185,18 +189,27 @@ class Ring:
         return np.unique(np.concatenate(held)) if held else np.empty(0, np.int64)
 
     def last(self, span_s: int) -> Totals:
-        """The running totals of one of the spans, for as many series as were ever seen; not to be written to."""
+        """The running totals of one of the `spans`, for as many series as were ever seen; not to be written to."""
+        self._asked[span_s] = self._newest
+        if span_s not in self._sums:
+            self._sums[span_s] = self._sum(self._newest - span_s // self.window_s + 1, self._newest + 1)
         totals = self._sums[span_s].totals
         return Totals(totals.counts[: self._series], totals.buckets[: self._series])
 
-    def between(self, from_s: float, to_s: float) -> Totals:
-        """The totals of the windows that start in [from_s, to_s)."""
-        total = RunningSum(0, self.ladder.buckets)
+    def _sum(self, first: int, end: int) -> RunningSum:
+        """The sum of the windows in [first, end)."""
+        total = RunningSum(end - first, self.ladder.buckets)
         total.ensure(max(self._series, 1))
         for index, window in self._windows.items():
-            if from_s <= index * self.window_s < to_s:
+            if first <= index < end:
                 total.add(window, 1)
-        return Totals(total.totals.counts[: self._series], total.totals.buckets[: self._series])
+        return total
+
+    def between(self, from_s: float, to_s: float) -> Totals:
+        """The totals of the windows that start in [from_s, to_s)."""
+        first, end = (int(-(-at_s // self.window_s)) for at_s in (from_s, to_s))
+        totals = self._sum(first, end).totals
+        return Totals(totals.counts[: self._series], totals.buckets[: self._series])
 
     def rows(self, from_s: float, to_s: float, series: npt.NDArray[np.int32]) -> RollupBatch:
         """The windows that start in [from_s, to_s), of the given series only."""
@@ -205,11 +218,6 @@ class Ring:
         inside = [i for i in sorted(self._windows) if from_s <= i * self.window_s < to_s]
         kept = [self._windows[index].merged(self.window_s, chosen) for index in inside]
         return concatenate(kept) if kept else empty(self.window_s)
-
-    @property
-    def spans(self) -> tuple[int, ...]:
-        """The lengths, in seconds, for which `last` answers."""
-        return tuple(self._sums)
 
     @property
     def newest_end_s(self) -> int:
@@ -235,16 +243,15 @@ def compile_kernels() -> None:
 def _by_window(batch: RollupBatch) -> Iterator[tuple[int, RollupBatch]]:
     """The rows of each window. Those of a window are together in neither rows nor cells: both are sorted once."""
     index = batch.starts_s // batch.window_s
-    order = np.argsort(index, kind="stable")
-    cell_index = index[batch.hist_row]
-    cells = np.argsort(cell_index, kind="stable")
+    found = np.unique(index)
+    window_of = np.searchsorted(found, index)
+    order, starts = grouped(window_of, len(found))
+    cells, cell_starts = grouped(window_of[batch.hist_row], len(found))
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order))
-    found, first = np.unique(index[order], return_index=True)
-    ends, cell_ends = np.append(first[1:], len(order)), np.searchsorted(cell_index[cells], found, side="right")
-    for window, low, high, cell_low, cell_high in zip(
-            found.tolist(), first, ends, np.insert(cell_ends[:-1], 0, 0), cell_ends, strict=True):
-        rows, of = order[low:high], cells[cell_low:cell_high]
+    for k, window in enumerate(found.tolist()):
+        low, rows = starts[k], order[starts[k] : starts[k + 1]]
+        of = cells[cell_starts[k] : cell_starts[k + 1]]
         yield window, RollupBatch(batch.window_s, batch.starts_s[rows], batch.series[rows], batch.counts[rows],
                                   (place[batch.hist_row[of]] - low).astype(np.int32), batch.hist_bucket[of],
                                   batch.hist_n[of])

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from topology.grouping import grouped
 from topology.rollup import COUNTS, RollupBatch
 from topology.store.database import Cursor, Database
 from topology.store.merging import TierRows, merged
@@ -61,9 +62,8 @@ class Selection:
 
 def rows_of(batch: RollupBatch, series: npt.NDArray[np.int32], of_bucket: npt.NDArray[np.int16]) -> TierRows:
     """A batch as rows of a tier: its series and buckets renumbered, its cells in the order of the rows."""
-    order = np.argsort(batch.hist_row, kind="stable")
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(batch.hist_row, minlength=len(batch)))])
-    return TierRows(batch.starts_s, series, batch.counts, offsets.astype(np.int64),
+    order, offsets = grouped(batch.hist_row, len(batch))
+    return TierRows(batch.starts_s, series, batch.counts, offsets,
                     of_bucket[batch.hist_bucket[order]], batch.hist_n[order])
 
 
