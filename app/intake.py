@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 import structlog
@@ -73,7 +73,7 @@ class Checkpoint:
 
     def content(self) -> bytes:
         """The checkpoint as it is stored."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(vars(self)).encode()
 
     @classmethod
     def read(cls, content: bytes | None) -> Checkpoint:
