@@ -25,7 +25,7 @@ RESIDUE = 1e-3
 SETTLED_S = 60
 """A window this old has nearly all its spans: it is packed, and again when a fourth as many rows came late."""
 MOST_LOOSE = 64
-UNREAD_S = 60
+UNREAD_S = 120
 """A running sum that nobody reads is not kept up, and made again from its windows when somebody does."""
 
 
