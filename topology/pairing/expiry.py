@@ -44,7 +44,7 @@ from topology.pairing.entries import (
 )
 from topology.pairing.selftime import settle
 
-EXPIRE_AT_ONCE = 8192
+EXPIRE_AT_ONCE = 2048
 AHEAD = 5
 """How many entries ahead what they will need is brought into the cache."""
 AHEAD_NS = 5_000_000_000

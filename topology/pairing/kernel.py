@@ -295,7 +295,7 @@ def take(state, wide, resolved, n, now_ns, horizon_ms):  # type: ignore[no-untyp
     nothing or only a part of that expired, when tables must grow before or a lot expires: then step by step, which
     counts the same."""
     now_ms = tell_time(state, now_ns) // 1_000_000
-    few = min(load_i64(state + HEAD * 8) - load_i64(state + TAIL * 8), 4 * n + 256)
+    few = min(load_i64(state + HEAD * 8) - load_i64(state + TAIL * 8), EXPIRE_AT_ONCE)
     tally = load_i64(state + TALLY * 8)
     rows = 8 * (2 * n + few) + 1024
     if n > EXPIRE_AT_ONCE or load_i64(tally + USED * 8) + rows > load_i64(tally + CAPACITY * 8):
