@@ -134,8 +134,9 @@ class Pairing:
         while not expiry.make_room(self._address, more):
             if len(self._ring) < len(self._reserved):
                 self._use_ring(2 * len(self._ring))
-            self._name_new_edges()
-            self._tally.ensure(8 * more + 1024)
+            else:
+                self._name_new_edges()
+                self._tally.ensure(8 * more + 1024)
         if (self.waiting + more) * 2 > len(self._hash):
             # Far more than needed now: every step touches all of a table that is new to the machine.
             needed = 2 * _power_of_two(self.waiting + more)
