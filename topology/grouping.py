@@ -23,7 +23,7 @@ def _place(group, order, starts):  # type: ignore[no-untyped-def]
 def grouped(group: npt.NDArray[np.integer], groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The elements of each group together, in the order in which they came, and where each group starts (one more than
     there are groups). Says what `np.argsort(group, kind="stable")` says, and takes the same time in whatever order they
-    come; that one takes six to thirty times as long unless they are nearly sorted. Every number must be in [0, groups)."""
+    come; that one takes six to thirty times as long unless nearly sorted. Every number must be in [0, groups)."""
     order, starts = np.empty(len(group), np.int64), np.zeros(groups + 1, np.int64)
     _place(group, order, starts)
     return order, starts
