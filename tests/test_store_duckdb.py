@@ -89,12 +89,12 @@ def test_one_file_has_one_user(path: Path) -> None:
 
 def test_the_database_keeps_to_its_limits(path: Path) -> None:
     """Memory and threads are what was asked for; what does not fit into memory goes beside the file."""
-    store = DuckDBStore(path, 0.0, limits=Limits(memory_mb=100, threads=1))
+    store = DuckDBStore(path, 0.0, limits=Limits(memory_mb=100, threads=3))
     with store._database.reading() as cursor:
         ((memory, threads, folder),) = cursor.execute(
             "SELECT current_setting('memory_limit'), current_setting('threads'), current_setting('temp_directory')"
         ).fetchall()
-    assert (memory, threads, Path(folder).parent) == ("95.3 MiB", 1, path.parent)
+    assert (memory, threads, Path(folder).parent) == ("95.3 MiB", 3, path.parent)
     store.close()
 
 
