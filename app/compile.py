@@ -42,8 +42,8 @@ def compile_kernels() -> float:
     pairing.take(columns, now_ns)
     resolved = pairing.naming.resolved
     Chooser(1000, Quota()).choose(columns.wide, resolved, columns.used, now_ns / 1e9)
-    remember(columns.wide, columns.narrow, resolved, 1, np.empty(len(resolved), np.int64),
-             np.empty((len(resolved), 2), np.int64))
+    remember(columns.wide, columns.narrow, resolved, 0, columns.used, 1, np.empty(len(resolved), np.int64),
+             np.empty((len(resolved), 2), np.int64), 0)
     pairing.advance(now_ns + 100_000_000_000)
     pairing.harvest(SeriesTable())
     return time.monotonic() - began_s

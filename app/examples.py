@@ -67,11 +67,9 @@ class ExampleBook:
                 self._wanted.setdefault(int(columns.wide[row, TRACE]), now_s + self._complete_after_s)
         while done < used:
             page = self._page(now_s)
-            here = slice(page.used, min(page.used + used - done, PAGE_SPANS))
-            rows = slice(done, done + here.stop - here.start)
-            remember(columns.wide[rows], columns.narrow[rows], resolved[rows], ticket,
-                     page.trace[here], page.rest[here])
-            page.used, page.newest_s, done = here.stop, now_s, rows.stop
+            end = min(used, done + PAGE_SPANS - page.used)
+            remember(columns.wide, columns.narrow, resolved, done, end, ticket, page.trace, page.rest, page.used)
+            page.used, page.newest_s, done = page.used + end - done, now_s, end
 
     def _page(self, now_s: float) -> _Page:
         """A page with room. What is too old or too much is forgotten; its memory is written on again."""

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import structlog
 
@@ -126,7 +126,7 @@ class OtlpIntake:
             except MalformedInput:
                 self.counts["refused_requests"] += 1
                 raise
-            ticket = self._p.journal.append(signal, now_ns, cast("bytes", body))
+            ticket = self._p.journal.append(signal, now_ns, body)
             rejected = self._count(signal, decoded, now_ns, ticket)
             self._note(ticket, now_ns)
         return Receipt(ticket, rejected, "spans without a valid trace or span id" if rejected else "")

@@ -119,6 +119,15 @@ def test_checksum_depends_on_the_ticket():
     assert checksum(b"x" * 100, 1) != checksum(b"x" * 99 + b"y", 1)
 
 
+@pytest.mark.parametrize("size", [0, 1, 31, 32, 1000])
+def test_checksum_is_that_of_the_bytes_wherever_they_are(size):
+    """In memory that may be written, that may not, and in the midst of other bytes."""
+    content = os.urandom(size)
+    held = memoryview(bytearray(b"abc" + content + b"def"))
+    views = [held[3 : 3 + size], held.toreadonly()[3 : 3 + size], memoryview(content)]
+    assert {checksum(view, 7) for view in views} == {checksum(content, 7)}
+
+
 def test_dropped_segments_are_used_again_and_their_old_records_stay_dead(tmp_path, sync):
     """After dropping, the log stays small, a recycled file shows only what was written into it since, and what is
     still needed is there."""

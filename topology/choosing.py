@@ -58,13 +58,15 @@ def _choose(wide, resolved, n, now_s, left, next_s, bar_ns, spacing_s, chosen): 
 
 
 @compiled(**JIT)
-def remember(wide, narrow, resolved, ticket, trace, rest):  # type: ignore[no-untyped-def]
-    """Writes down where every span of a request is: its trace, and what `place_of` reads."""
-    for i in range(len(wide)):
-        trace[i] = wide[i, TRACE]
-        rest[i, 0] = ticket
+def remember(wide, narrow, resolved, first, end, ticket, trace, rest, at):  # type: ignore[no-untyped-def]
+    """Writes down, from row `at` on, where the spans [first, end) of a request are: their traces, and what `place_of`
+    reads."""
+    for i in range(first, end):
+        trace[at] = wide[i, TRACE]
+        rest[at, 0] = ticket
         failed = 1 if resolved[i, TRAITS] & FAILED else 0
-        rest[i, 1] = (np.int64(narrow[i, OFFSET]) << 32) | (np.int64(resolved[i, PLACE]) << 1) | failed
+        rest[at, 1] = (np.int64(narrow[i, OFFSET]) << 32) | (np.int64(resolved[i, PLACE]) << 1) | failed
+        at += 1
 
 
 Place = tuple[int, int, int, bool]

@@ -130,6 +130,8 @@ class Interner:
         self._words[[ARENA, ARENA_BYTES]] = self._arena.ctypes.data, arena_bytes
         self._words[SEED] = np.random.SeedSequence(seed).generate_state(1, np.uint64).view(np.int64)[0]
         self.address = int(self._words.ctypes.data)
+        self._read = self._words.data
+        self._nearly = max_strings * 9 // 10, arena_bytes * 9 // 10
         self.reset()
 
     def reset(self) -> None:
@@ -162,7 +164,7 @@ class Interner:
 
     def relieve(self) -> bool:
         """Makes room when a kernel found the slots crowded; the kernel must then run again."""
-        if not self._words[CROWDED]:
+        if not self._read[CROWDED]:
             return False
         slots = np.zeros((len(self._slots) * 2, 4), np.int64)
         _rehash(self._slots, slots)
@@ -172,16 +174,16 @@ class Interner:
     @property
     def refused(self) -> int:
         """How many lookups found no room since the start."""
-        return int(self._words[REFUSED])
+        return self._read[REFUSED]
 
     @property
     def full(self) -> bool:
         """Whether nine tenths of the bounds are used: time for a reset."""
-        strings, arena = len(self._strings), len(self._arena)
-        return bool(self._words[USED] * 10 > strings * 9 or self._words[ARENA_USED] * 10 > arena * 9)
+        strings, arena = self._nearly
+        return self._read[USED] > strings or self._read[ARENA_USED] > arena
 
     def __len__(self) -> int:
-        return int(self._words[USED])
+        return self._read[USED]
 
     def _use_slots(self, slots: np.ndarray) -> None:
         self._slots = slots

@@ -10,6 +10,7 @@ from collectors.otlp import attribute_scanner, reference, scanner, wire
 from collectors.otlp.attributes import ATTRIBUTES, PORTS, key_table
 from topology.errors import TablesFull
 from topology.interning import Interner
+from topology.machine import address_of
 from topology.spans import RESERVED, SpanColumns
 
 _TYPES = (
@@ -54,8 +55,7 @@ class SpanDecoder:
 
         MalformedInput when it is none; TablesFull when it has more resources than there are numbers left for.
         """
-        raw = np.frombuffer(body, np.uint8)
-        return self.decode_at(int(raw.ctypes.data), body)
+        return self.decode_at(address_of(body), body)
 
     def decode_at(self, address: int, body: Body) -> SpanColumns:
         """The same for a body that also lies at an address of its own."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from topology.errors import Overloaded
-from topology.journal.records import HEADER, Record, scan
+from topology.journal.records import HEADER, Record, header, scan
 from topology.journal.spares import SpareFiles
 from topology.journal.writing import BLOCK, GroupWriter, ThroughWriter, Writer, takes_direct_writes
 
@@ -98,7 +98,7 @@ class Journal:
         """How much the log takes."""
         return sum(segment.used for segment in self._segments)
 
-    def append(self, signal: int, arrival_ns: int, body: bytes) -> int:
+    def append(self, signal: int, arrival_ns: int, body: bytes | memoryview) -> int:
         """Takes a request and returns its ticket; Overloaded, with nothing taken, when disk, log or memory are full."""
         size = HEADER.size + len(body)
         if not self._fits(size):
@@ -106,14 +106,14 @@ class Journal:
         if self._refused or not self._writer.fits(size):
             self._drain()
         segment = self._segments[-1]
-        record = Record(segment.last + 1, signal, arrival_ns, body)
+        ticket = segment.last + 1
         try:
-            self._writer.put(record.ticket, record.header, body)
+            self._writer.put(ticket, header(ticket, signal, arrival_ns, body), body)
         except OSError as error:
             raise _refusal(error) from error
         segment.places.append((segment.used, len(body)))
-        segment.last, segment.used = record.ticket, segment.used + size
-        return record.ticket
+        segment.last, segment.used = ticket, segment.used + size
+        return ticket
 
     def _fits(self, size: int) -> bool:
         """Whether the newest segment has room, goes on with the next ticket, and is known to reach the disk."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from topology.interning import K1, K2
-from topology.machine import JIT, compiled, load_u8, load_u64
+from topology.machine import JIT, address_of, compiled, load_u8, load_u64
 
 HEADER = struct.Struct("<IIQQQQ")
 MAGIC = 0x53594E31
@@ -28,12 +28,6 @@ class Record:
     signal: int
     arrival_ns: int
     body: bytes
-
-    @property
-    def header(self) -> bytes:
-        """What stands before the body."""
-        check = checksum(self.body, self.ticket)
-        return HEADER.pack(MAGIC, len(self.body), self.ticket, self.arrival_ns, self.signal, check)
 
 
 @compiled(**JIT)
@@ -55,10 +49,14 @@ def _checksum(p, n, seed):  # type: ignore[no-untyped-def]
     return (h ^ d) * K2
 
 
-def checksum(body: bytes, ticket: int) -> int:
+def checksum(body: bytes | memoryview, ticket: int) -> int:
     """The checksum of a body under its ticket, so that a stale record never fits a new place."""
-    raw = np.frombuffer(body, np.uint8)
-    return int(_checksum(int(raw.ctypes.data), len(body), np.uint64(ticket * 0x9E3779B97F4A7C15 & (1 << 64) - 1)))
+    return int(_checksum(address_of(body), len(body), np.uint64(ticket * 0x9E3779B97F4A7C15 & (1 << 64) - 1)))
+
+
+def header(ticket: int, signal: int, arrival_ns: int, body: bytes | memoryview) -> bytes:
+    """What stands before the body of a `Record`."""
+    return HEADER.pack(MAGIC, len(body), ticket, arrival_ns, signal, checksum(body, ticket))
 
 
 def scan(path: Path, first: int) -> Iterator[tuple[Record, int]]:

@@ -24,7 +24,7 @@ class Writer(Protocol):
     def fits(self, size: int) -> bool:
         """Whether so many bytes can be put before the next `write`."""
 
-    def put(self, ticket: int, header: bytes, body: bytes) -> None:
+    def put(self, ticket: int, header: bytes, body: bytes | memoryview) -> None:
         """Appends a record; OSError, with nothing appended, when that is impossible."""
 
     def write(self) -> int:
@@ -58,7 +58,7 @@ class ThroughWriter:
         """Always."""
         return True
 
-    def put(self, ticket: int, header: bytes, body: bytes) -> None:
+    def put(self, ticket: int, header: bytes, body: bytes | memoryview) -> None:
         """See `Writer`."""
         _whole(os.pwritev(self._file, (header, body), self._used), len(header) + len(body))
         self._used += len(header) + len(body)
@@ -134,7 +134,7 @@ class GroupWriter:
     def _room(self, size: int) -> bool:
         return self._gathered.used + size + self._block <= len(self._gathered.memory)
 
-    def put(self, ticket: int, header: bytes, body: bytes) -> None:
+    def put(self, ticket: int, header: bytes, body: bytes | memoryview) -> None:
         """See `Writer`."""
         with self._lock:
             if self._file < 0:
