@@ -87,6 +87,24 @@ def test_one_file_has_one_user(path: Path) -> None:
     store.close()
 
 
+def test_the_database_has_no_thread_of_its_own(path: Path) -> None:
+    """Nobody but the caller works for it: an idle thread would give the memory of the whole process back to the system
+    after every commit."""
+    child = run_child(
+        "import sys, pathlib\n"
+        "from topology.store.duckdb import DuckDBStore\n"
+        "from topology.store.opening import Limits\n"
+        "def threads(**limits):\n"
+        "    store = DuckDBStore(pathlib.Path(sys.argv[1]), 0.0, limits=Limits(**limits))\n"
+        "    store.entities()\n"
+        "    count = len(list(pathlib.Path('/proc/self/task').iterdir()))\n"
+        "    store.close()\n"
+        "    return count\n"
+        "print(threads(), threads(), threads(threads=3))\n", path)
+    _, own, with_two_more = map(int, child.stdout.split())
+    assert own == with_two_more - 2
+
+
 def test_the_database_keeps_to_its_limits(path: Path) -> None:
     """Memory and threads are what was asked for; what does not fit into memory goes beside the file."""
     store = DuckDBStore(path, 0.0, limits=Limits(memory_mb=100, threads=3))

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from topology.machine import INLINE, JIT, compiled, load_i64, load_u8, load_u32, load_u64, store_i64, store_u8
+from topology.machine import (
+    INLINE,
+    JIT,
+    address_of,
+    compiled,
+    load_i64,
+    load_u8,
+    load_u32,
+    load_u64,
+    store_i64,
+    store_u8,
+)
 
 K1 = np.uint64(0x9E3779B97F4A7C15)
 K2 = np.uint64(0xD6E8FEB86659FD93)
@@ -147,10 +158,10 @@ class Interner:
 
     def number_of(self, content: bytes) -> int:
         """The number of a byte string."""
-        raw = np.frombuffer(content, np.uint8)
-        found = int(_intern_one(raw.ctypes.data, len(raw), self.address))
+        start = address_of(content)
+        found = int(_intern_one(start, len(content), self.address))
         if self.relieve():
-            found = int(_intern_one(raw.ctypes.data, len(raw), self.address))
+            found = int(_intern_one(start, len(content), self.address))
         return found
 
     def raw(self, number: int) -> bytes:

@@ -132,6 +132,6 @@ def prefetch(typing: Any, address: Any) -> Any:
 def address_of(memory: bytes | memoryview) -> int:
     """Where bytes lie, for compiled code, which must not read there once nobody holds them any more."""
     if isinstance(memory, memoryview) and len(memory) and not memory.readonly:
-        # A tenth of the time that NumPy takes, which cannot be had where nothing may be written.
+        # NumPy takes ten times as long, but also memory that may only be read.
         return ctypes.addressof(ctypes.c_char.from_buffer(memory))
     return int(np.frombuffer(memory, np.uint8).ctypes.data)

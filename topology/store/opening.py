@@ -18,8 +18,9 @@ from topology.store.schema import upgrade
 class Limits:
     """What the database may take of the machine. It checkpoints when its log has grown by `log_mb`.
 
-    A second thread would read a fifth faster; but half a second after every use it gives back to the system all that
-    is free in the process, the collectors' memory too, which then is cleared page by page again (ADR 0004).
+    A second thread would read in a fifth to a quarter less time; but half a second after every use it gives back to
+    the system all that is free in the process, the collectors' memory too, which then is cleared page by page again
+    (ADR 0004).
     """
 
     memory_mb: int = 512
