@@ -8,68 +8,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from topology.machine import (
-    INLINE,
-    JIT,
-    address_of,
-    compiled,
-    load_i64,
-    load_u8,
-    load_u32,
-    load_u64,
-    store_i64,
-    store_u8,
-)
+from topology.blocks import BLOCK_BYTES, block_hash, same_bytes
+from topology.machine import INLINE, JIT, address_of, apart, compiled, load_i64, load_u8, load_u64, store_i64, store_u8
 
 K1 = np.uint64(0x9E3779B97F4A7C15)
 K2 = np.uint64(0xD6E8FEB86659FD93)
-_U0, _U1, _U5, _U29, _U32 = (np.uint64(x) for x in (0, 1, 5, 29, 32))
+_U1, _U5, _U29, _U32 = (np.uint64(x) for x in (1, 5, 29, 32))
+_BEHIND = bytes(BLOCK_BYTES)
 
 # The table's state, as words at one address.
-SLOTS, MASK, STRINGS, CAPACITY, ARENA, ARENA_BYTES, USED, ARENA_USED, REFUSED, CROWDED, SEED = range(11)
+SLOTS, MASK, STRINGS, CAPACITY, ARENA, ARENA_BYTES, USED, ARENA_USED, REFUSED, CROWDED = range(10)
+HASH_KEYS = 16
+WORDS = HASH_KEYS + BLOCK_BYTES // 8
 
 
 @compiled(**INLINE)
-def hash_bytes(p, n, seed):  # type: ignore[no-untyped-def]
-    """A 64-bit hash of n bytes at p; every load is inside them."""
-    h = seed ^ (np.uint64(n) * K2)
-    if n >= 8:
-        last = p + n - 8
-        q = p
-        while q < last:
-            h = (h ^ load_u64(q)) * K1
-            h ^= h >> _U29
-            q += 8
-        h = (h ^ load_u64(last)) * K1
-    elif n >= 4:
-        h = (h ^ np.uint64(load_u32(p)) ^ (np.uint64(load_u32(p + n - 4)) << _U32)) * K1
-    elif n > 0:
-        h = (h ^ np.uint64(load_u8(p) | (load_u8(p + (n >> 1)) << 8) | (load_u8(p + n - 1) << 16))) * K1
-    h ^= h >> _U32
-    return h
-
-
-@compiled(**INLINE)
-def same_bytes(p, q, n):  # type: ignore[no-untyped-def]
-    """Whether n bytes at p and q are equal. It has one end: with early returns LLVM took it for never true at n = 8."""
-    different = np.int64(0)
-    if n >= 8:
-        different = load_i64(p + n - 8) ^ load_i64(q + n - 8)
-        i = np.int64(0)
-        while i < n - 8:
-            different |= load_i64(p + i) ^ load_i64(q + i)
-            i += 8
-    elif n >= 4:
-        different = (load_u32(p) ^ load_u32(q)) | (load_u32(p + n - 4) ^ load_u32(q + n - 4))
-    elif n > 0:
-        middle = n >> 1
-        different = (load_u8(p) ^ load_u8(q)) | (load_u8(p + n - 1) ^ load_u8(q + n - 1))
-        different |= load_u8(p + middle) ^ load_u8(q + middle)
-    return different == 0
+def hash_bytes(p, n, keys):  # type: ignore[no-untyped-def]
+    """A 64-bit hash of n bytes (at least one) at p; of less than 64, 64 may be read. See `block_hash`."""
+    first = min(n, BLOCK_BYTES)
+    h = (block_hash(p, first, keys) ^ (np.uint64(n) * K2)) * K1
+    for at in range(BLOCK_BYTES, n, BLOCK_BYTES):
+        h ^= h >> _U29
+        h = (h ^ block_hash(p + min(at, n - BLOCK_BYTES), BLOCK_BYTES, keys)) * K1
+    return h ^ (h >> _U32)
 
 
 @compiled(**JIT)
 def _insert(p, n, h, slot, table):  # type: ignore[no-untyped-def]
+    apart()
     number = load_i64(table + USED * 8)
     offset = load_i64(table + ARENA_USED * 8)
     if number >= load_i64(table + CAPACITY * 8) or offset + n > load_i64(table + ARENA_BYTES * 8):
@@ -94,11 +60,10 @@ def _insert(p, n, h, slot, table):  # type: ignore[no-untyped-def]
 
 
 @compiled(**INLINE)
-def intern(p, n, table):  # type: ignore[no-untyped-def]
-    """The number of n bytes at p. A slot is (hash, offset, length, number); number 0 is a free slot."""
-    if n == 0:
-        return np.int64(0)
-    h = hash_bytes(p, n, load_u64(table + SEED * 8))
+def _seek(p, n, table):  # type: ignore[no-untyped-def]
+    """(number, hash, slot) of n bytes at p, or 0 and the free slot where they belong. A slot is (hash, offset, length,
+    number); number 0 is a free one."""
+    h = hash_bytes(p, n, table + HASH_KEYS * 8)
     mask = load_u64(table + MASK * 8)
     slots = load_i64(table + SLOTS * 8)
     arena = load_i64(table + ARENA * 8)
@@ -107,15 +72,34 @@ def intern(p, n, table):  # type: ignore[no-untyped-def]
         slot = slots + np.int64(k << _U5)
         number = load_i64(slot + 24)
         if number == 0:
-            return np.int64(_insert(p, n, h, slot, table))
+            return number, h, slot
         if load_u64(slot) == h and load_i64(slot + 16) == n and same_bytes(p, arena + load_i64(slot + 8), n):
-            return number
+            return number, h, slot
         k = (k + _U1) & mask
 
 
 @compiled(**JIT)
-def _intern_one(p, n, table):  # type: ignore[no-untyped-def]
-    return intern(p, n, table)
+def _known_long(p, n, table):  # type: ignore[no-untyped-def]
+    apart()
+    return _seek(p, n, table)[0]
+
+
+@compiled(**INLINE)
+def known(p, n, table):  # type: ignore[no-untyped-def]
+    """The number of n bytes at p, 0 when they have none. Of less than 64 bytes, 64 may be read."""
+    if n > BLOCK_BYTES:
+        return _known_long(p, n, table)
+    return _seek(p, n, table)[0] if n > 0 else np.int64(0)
+
+
+@compiled(**JIT)
+def intern(p, n, table):  # type: ignore[no-untyped-def]
+    """The number of n bytes at p, given out at first sight. Of less than 64 bytes, 64 may be read."""
+    apart()
+    if n == 0:
+        return np.int64(0)
+    number, h, slot = _seek(p, n, table)
+    return number if number != 0 else np.int64(_insert(p, n, h, slot, table))
 
 
 @compiled(**JIT)
@@ -133,13 +117,15 @@ class Interner:
     """A bounded table of byte strings, numbered from 1 in order of first sight."""
 
     def __init__(self, max_strings: int, arena_bytes: int, seed: int, reserved: tuple[str, ...] = ()) -> None:
-        self._words = np.zeros(16, np.int64)
+        self._words = np.zeros(WORDS, np.int64)
         self._strings = np.zeros((max_strings, 2), np.int64)
-        self._arena = np.zeros(arena_bytes, np.uint8)
+        # the newest string is read as a whole block
+        self._arena = np.zeros(arena_bytes + BLOCK_BYTES, np.uint8)
         self._reserved = reserved
         self._words[[STRINGS, CAPACITY]] = self._strings.ctypes.data, max_strings
         self._words[[ARENA, ARENA_BYTES]] = self._arena.ctypes.data, arena_bytes
-        self._words[SEED] = np.random.SeedSequence(seed).generate_state(1, np.uint64).view(np.int64)[0]
+        secret = np.random.SeedSequence(seed).generate_state(WORDS - HASH_KEYS, np.uint64)
+        self._words[HASH_KEYS:] = secret.view(np.int64)
         self.address = int(self._words.ctypes.data)
         self._read = self._words.data
         self._nearly = max_strings * 9 // 10, arena_bytes * 9 // 10
@@ -158,10 +144,11 @@ class Interner:
 
     def number_of(self, content: bytes) -> int:
         """The number of a byte string."""
-        start = address_of(content)
-        found = int(_intern_one(start, len(content), self.address))
+        readable = content + _BEHIND
+        start = address_of(readable)
+        found = int(intern(start, len(content), self.address))
         if self.relieve():
-            found = int(_intern_one(start, len(content), self.address))
+            found = int(intern(start, len(content), self.address))
         return found
 
     def raw(self, number: int) -> bytes:

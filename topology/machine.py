@@ -15,7 +15,9 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False, "error_model": "numpy"}
+JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False, "error_model": "numpy",
+                       "forceinline": False}
+"""A kernel that leaves `forceinline` open takes it over from the caller that happens to be compiled first."""
 INLINE: dict[str, Any] = {**JIT, "forceinline": True}
 """LLVM-level inlining. Numba's own `inline='always'` miscompiled a helper with early returns."""
 
@@ -80,6 +82,7 @@ def _add_float(kind_of: Any) -> Any:
 
 
 load_u8 = _load(8, types.int64)
+load_u16 = _load(16, types.int64)
 load_u32 = _load(32, types.int64)
 load_i32 = _load(32, types.int64, signed=True)
 load_i64 = _load(64, types.int64)
@@ -127,6 +130,18 @@ def prefetch(typing: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64), emit
+
+
+@intrinsic
+def apart(typing: Any) -> Any:
+    """Keeps the kernel that says so out of its callers. What is rare is in no hot loop's way then, and compiles in
+    seconds: LLVM otherwise took a minute for each of the four kernels around a span."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), emit
 
 
 def address_of(memory: bytes | memoryview) -> int:

@@ -4,19 +4,56 @@ from __future__ import annotations
 
 import numpy as np
 
-from collectors.otlp.attributes import ATTRIBUTES, IN_EVENT, fill_number, fill_text, find, outranked, rank, rank_of
-from collectors.otlp.wire import BAD, check, is_ascii, length, skip, tag, text, varint
-from topology.machine import INLINE, JIT, compiled, load_i64, load_u8
+from collectors.otlp.attributes import (
+    ATTRIBUTES,
+    IN_EVENT,
+    column_of,
+    fill_number,
+    fill_text,
+    find,
+    find_anywhere,
+    outranked,
+    priority_of,
+    rank,
+    rank_of,
+)
+from collectors.otlp.wire import BAD, check, length, skip, tag, text, varint
+from topology.blocks import BLOCK_BYTES, clear_block, is_ascii
+from topology.machine import INLINE, JIT, apart, compiled, load_i64, load_u8, load_u16, store_u8
 from topology.spans import ERROR_TYPE
 
 # The scanner's context, words at one address: tables it reads and numbers of message types.
-STRINGS, RESOURCES, KEYS, SCHEMA, T_SCOPE, T_KEY_VALUE, T_ANY_VALUE, T_EVENT, T_LINK, T_STATUS, T_RESOURCE = range(11)
+(STRINGS, RESOURCES, KEYS, SCHEMA, T_SCOPE, T_KEY_VALUE, T_ANY_VALUE, T_EVENT, T_LINK, T_STATUS, T_RESOURCE,
+ FAR_FROM_END, COPY) = range(13)
+CONTEXT_WORDS = 32
+"""FAR_FROM_END: the address up to which something of less than 128 bytes that begins there may be read in whole blocks,
+wherever in it they begin. COPY: the first word of a block for what stands nearer to the end."""
+MARGIN_BYTES = 256
 EXCEPTION_TYPE = next(a.priority for a in ATTRIBUTES if a.name == "exception.type")
+
+
+@compiled(**JIT)
+def _copied(p, n, context):  # type: ignore[no-untyped-def]
+    apart()
+    copy = context + COPY * 8
+    clear_block(copy)
+    for k in range(n):
+        store_u8(copy + k, load_u8(p + k))
+    return copy
+
+
+@compiled(**INLINE)
+def readable(p, n, context):  # type: ignore[no-untyped-def]
+    """Where the n bytes at p stand and, when they are less than 64, 64 may be read."""
+    if n >= BLOCK_BYTES or p <= load_i64(context + FAR_FROM_END * 8):
+        return p
+    return _copied(p, n, context)
 
 
 @compiled(**JIT)
 def _value(p, end, entry, ranks, narrow, context):  # type: ignore[no-untyped-def]
     """A known attribute's AnyValue in any shape; the last member set counts, as in a protobuf oneof."""
+    apart()
     if check(p, end, load_i64(context + T_ANY_VALUE * 8), load_i64(context + SCHEMA * 8)) < 0:
         return BAD
     member, number, at, size = np.int64(0), np.int64(-1), np.int64(0), np.int64(0)
@@ -34,15 +71,17 @@ def _value(p, end, entry, ranks, narrow, context):  # type: ignore[no-untyped-de
     if member == 0 or outranked(entry, ranks):
         return p
     if member == 10:
-        fill_text(narrow, load_i64(entry + 8), at, size, load_i64(context + STRINGS * 8))
+        at = readable(at, size, context)
+        fill_text(narrow, column_of(entry), at, size, load_i64(context + STRINGS * 8))
     else:
-        fill_number(narrow, load_i64(entry + 8), number if member == 24 else np.int64(-1))
+        fill_number(narrow, column_of(entry), number if member == 24 else np.int64(-1))
     return p
 
 
 @compiled(**JIT)
 def _odd_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
     """(next address, ranks) of an attribute whose shape is unusual: order of fields, repeats, nested values."""
+    apart()
     if check(p, end, load_i64(context + T_KEY_VALUE * 8), load_i64(context + SCHEMA * 8)) < 0:
         return BAD, ranks
     entry = np.int64(0)
@@ -51,13 +90,13 @@ def _odd_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-d
         t, q = tag(q, end)
         if t == 10:
             n, q = length(q, end)
-            entry = find(q, n, load_i64(context + KEYS * 8))
+            entry = find_anywhere(q, n, load_i64(context + KEYS * 8))
             q += n
         else:
             q = skip(q, end, t)
     if entry == 0:
         return end, ranks
-    if rank_of(load_i64(entry + 8), ranks) == IN_EVENT and load_i64(entry + 8) == ERROR_TYPE:
+    if rank_of(column_of(entry), ranks) == IN_EVENT and column_of(entry) == ERROR_TYPE:
         # An event before an attribute that may say nothing: for the protobuf runtime to sort out.
         return BAD, ranks
     values = 0
@@ -75,10 +114,11 @@ def _odd_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-d
     return end, (ranks if values == 0 or outranked(entry, ranks) else rank(entry, ranks))
 
 
-@compiled(**INLINE)
+@compiled(**JIT)
 def attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
-    """(next address, ranks) of one attribute. The usual shape, `key: short string, value: string or number`, is read
-    without loops; everything else goes the long way."""
+    """(next address, ranks) of one attribute of any size. The usual shape, `key: short string, value: string or
+    number`, is read without loops; everything else goes the long way."""
+    apart()
     n = end - p
     if n < 6 or load_u8(p) != 10:
         return _odd_attribute(p, end, ranks, narrow, context)
@@ -89,25 +129,52 @@ def attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
     size, v = length(v + 1, end)
     if v < 0 or size < 2 or v + size != end:
         return _odd_attribute(p, end, ranks, narrow, context)
-    entry = find(p + 2, k, load_i64(context + KEYS * 8))
-    if load_u8(v) == 10:
-        m, q = length(v + 1, end)
-        if q < 0 or q + m != end:
-            return _odd_attribute(p, end, ranks, narrow, context)
-        if entry == 0 or outranked(entry, ranks):
-            good = is_ascii(p, n) or (text(p + 2, k) and text(q, m))
-            return (end if good else BAD), ranks
-        good = fill_text(narrow, load_i64(entry + 8), q, m, load_i64(context + STRINGS * 8))
-        return (end if good else BAD), rank(entry, ranks)
+    entry = find_anywhere(p + 2, k, load_i64(context + KEYS * 8))
+    if load_u8(v) != 10:
+        return _number(p, v, end, entry, ranks, narrow, context)
+    m, q = length(v + 1, end)
+    if q < 0 or q + m != end:
+        return _odd_attribute(p, end, ranks, narrow, context)
+    if entry == 0 or outranked(entry, ranks):
+        return (end if text(p + 2, k) and text(q, m) else BAD), ranks
+    good = fill_text(narrow, column_of(entry), readable(q, m, context), m, load_i64(context + STRINGS * 8))
+    return (end if good else BAD), rank(entry, ranks)
+
+
+@compiled(**JIT)
+def _number(p, v, end, entry, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of an attribute with a plain number at v."""
+    apart()
+    k = load_u8(p + 1)
     number, q = _plain_number(v, end)
-    if q != end or (entry != 0 and load_i64(entry + 8) == ERROR_TYPE):
+    if q != end or (entry != 0 and column_of(entry) == ERROR_TYPE):
         return _odd_attribute(p, end, ranks, narrow, context)
     if entry == 0:
         return (end if text(p + 2, k) else BAD), ranks
     if outranked(entry, ranks):
         return end, ranks
-    fill_number(narrow, load_i64(entry + 8), number)
+    fill_number(narrow, column_of(entry), number)
     return end, rank(entry, ranks)
+
+
+@compiled(**INLINE)
+def short_attribute(p, n, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of an attribute of less than 128 bytes that is far from the end: then its lengths are one
+    byte each, and say what `attribute` asks step by step."""
+    k = load_u8(p + 1)
+    v, value = p + 2 + k, n - k - 4
+    if load_u8(p) != 10 or value < 2 or load_u16(v) != (value << 8 | 18):
+        return attribute(p, p + n, ranks, narrow, context)
+    entry = find(p + 1, k, load_i64(context + KEYS * 8))
+    if load_u16(v + 2) != ((value - 2) << 8 | 10):
+        if entry == 0 and _plain_number(v + 2, p + n)[1] == p + n and is_ascii(p, k + 2):
+            return p + n, ranks
+        return _number(p, v + 2, p + n, entry, ranks, narrow, context)
+    if entry == 0 or outranked(entry, ranks):
+        good = is_ascii(p, n) or (text(p + 2, k) and text(v + 4, value - 2))
+        return (p + n if good else BAD), ranks
+    good = fill_text(narrow, column_of(entry), v + 4, value - 2, load_i64(context + STRINGS * 8))
+    return (p + n if good else BAD), rank(entry, ranks)
 
 
 @compiled(**INLINE)
@@ -124,6 +191,7 @@ def _plain_number(p, end):  # type: ignore[no-untyped-def]
 def _event_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
     """`ranks` after an event's attribute, BAD for an odd one; only `exception.type` is read, and only where no
     attribute of the span names the error."""
+    apart()
     entry, values, at, size = np.int64(0), 0, np.int64(0), np.int64(0)
     while p < end:
         t, p = tag(p, end)
@@ -132,11 +200,11 @@ def _event_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped
             continue
         n, p = length(p, end)
         if t == 10:
-            entry = find(p, n, load_i64(context + KEYS * 8))
+            entry = find_anywhere(p, n, load_i64(context + KEYS * 8))
         else:
             values, at, size = values + 1, p, n
         p += n
-    if entry == 0 or load_i64(entry + 8) != ERROR_TYPE or load_i64(entry + 16) != EXCEPTION_TYPE:
+    if entry == 0 or column_of(entry) != ERROR_TYPE or priority_of(entry) != EXCEPTION_TYPE:
         return ranks
     if values > 1:
         return BAD
@@ -149,6 +217,7 @@ def _event_attribute(p, end, ranks, narrow, context):  # type: ignore[no-untyped
 @compiled(**JIT)
 def event(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
     """(next address, ranks) of an event: an exception's type names the error where no attribute does."""
+    apart()
     if check(p, end, load_i64(context + T_EVENT * 8), load_i64(context + SCHEMA * 8)) < 0:
         return BAD, ranks
     while p < end:

@@ -41,7 +41,7 @@ class SpanDecoder:
         self.attributes = (*ATTRIBUTES, *PORTS) if ports else ATTRIBUTES
         self._keys = key_table(self.attributes)
         self._schema, types = wire.schema_table(ExportTraceServiceRequest.DESCRIPTOR)
-        self._context = np.zeros(16, np.int64)
+        self._context = np.zeros(attribute_scanner.CONTEXT_WORDS, np.int64)
         self._context_address = int(self._context.ctypes.data)
         self._context[attribute_scanner.STRINGS] = self.strings.address
         self._context[attribute_scanner.RESOURCES] = self.resources.address

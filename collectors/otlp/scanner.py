@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from collectors.otlp.attribute_scanner import (
+    FAR_FROM_END,
+    MARGIN_BYTES,
     RESOURCES,
     SCHEMA,
     STRINGS,
@@ -18,16 +20,23 @@ from collectors.otlp.attribute_scanner import (
     T_STATUS,
     attribute,
     event,
+    readable,
+    short_attribute,
 )
+from collectors.otlp.attributes import number_of_text
 from collectors.otlp.sampling import weight
 from collectors.otlp.wire import BAD, check, length, skip, tag, text, varint
+from topology.blocks import clear_block
 from topology.interning import K1, K2, intern
 from topology.machine import (
     INLINE,
     JIT,
+    apart,
     bits_of,
     compiled,
     load_i64,
+    load_u8,
+    load_u16,
     load_u32,
     load_u64,
     store_i32,
@@ -67,6 +76,7 @@ def mix_trace(p):  # type: ignore[no-untyped-def]
 
 @compiled(**JIT)
 def _status(p, end, narrow, context):  # type: ignore[no-untyped-def]
+    apart()
     if check(p, end, load_i64(context + T_STATUS * 8), load_i64(context + SCHEMA * 8)) < 0:
         return BAD
     while p < end:
@@ -85,6 +95,7 @@ def _status(p, end, narrow, context):  # type: ignore[no-untyped-def]
 @compiled(**JIT)
 def _link(p, end, wide, context):  # type: ignore[no-untyped-def]
     """The first link of a span is kept: messaging instrumentation puts the producer there."""
+    apart()
     if check(p, end, load_i64(context + T_LINK * 8), load_i64(context + SCHEMA * 8)) < 0:
         return BAD
     trace, span = np.int64(0), np.int64(0)
@@ -118,8 +129,10 @@ def _identity(p, n, t, wide):  # type: ignore[no-untyped-def]
 def _named(p, n, t, wide, narrow, context):  # type: ignore[no-untyped-def]
     """Name and tracestate; False for text that is no UTF-8."""
     if t == 0x2A:
-        store_i32(narrow + NAME * 4, intern(p, n, load_i64(context + STRINGS * 8)))
-    elif n > 0:
+        number = number_of_text(readable(p, n, context), n, load_i64(context + STRINGS * 8))
+        store_i32(narrow + NAME * 4, number)
+        return number >= 0
+    if n > 0:
         store_i64(wide + WEIGHT * 8, bits_of(weight(p, n)))
     else:
         store_i64(wide + WEIGHT * 8, np.int64(0))
@@ -163,6 +176,9 @@ def _scalar(p, end, t, wide, narrow):  # type: ignore[no-untyped-def]
         if end - p < 8:
             return BAD
         store_i64(wide + (START if t == 0x39 else END) * 8, load_i64(p))
+        if t == 0x39 and end - p >= 17 and load_u8(p + 8) == 0x41:
+            store_i64(wide + END * 8, load_i64(p + 9))
+            return p + 17
         return p + 8
     if t == 0x30:
         value, p = varint(p, end)
@@ -172,20 +188,43 @@ def _scalar(p, end, t, wide, narrow):  # type: ignore[no-untyped-def]
     return skip(p, end, t)
 
 
+@compiled(**INLINE)
+def _usual_head(p, end, wide):  # type: ignore[no-untyped-def]
+    """The next address after the ids, when they come first and in order, as every library writes them; else p."""
+    if end - p < 38 or load_u16(p) != 0x100A or load_u16(p + 18) != 0x0812:
+        return p
+    _identity(p + 2, 16, 0x0A, wide)
+    _identity(p + 20, 8, 0x12, wide)
+    if load_u16(p + 28) != 0x0822:
+        return p + 28
+    _identity(p + 30, 8, 0x22, wide)
+    return p + 38
+
+
+@compiled(**INLINE)
+def _field(p, end, ranks, wide, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) of a field of a span; most are short attributes."""
+    if p <= load_i64(context + FAR_FROM_END * 8) and load_u8(p) == 0x4A:
+        n = load_u8(p + 1)
+        if n < 128 and n <= end - p - 2:
+            return short_attribute(p + 2, n, ranks, narrow, context)
+    t, p = tag(p, end)
+    if p < 0:
+        return BAD, ranks
+    if t & 7 == 2:
+        return _delimited(p, end, t, ranks, wide, narrow, context)
+    return _scalar(p, end, t, wide, narrow), ranks
+
+
 @compiled(**JIT)
 def _span(p, end, wide, narrow, context):  # type: ignore[no-untyped-def]
-    for k in range(8):
-        store_i64(wide + k * 8, np.int64(0))
-        store_i64(narrow + k * 8, np.int64(0))
+    apart()
+    clear_block(wide)
+    clear_block(narrow)
     ranks = np.int64(0)
+    p = _usual_head(p, end, wide)
     while p < end:
-        t, p = tag(p, end)
-        if p < 0:
-            return BAD
-        if t & 7 == 2:
-            p, ranks = _delimited(p, end, t, ranks, wide, narrow, context)
-        else:
-            p = _scalar(p, end, t, wide, narrow)
+        p, ranks = _field(p, end, ranks, wide, narrow, context)
         if p < 0:
             return BAD
     return p
@@ -234,6 +273,7 @@ def _well_formed(p, n, t, message, context):  # type: ignore[no-untyped-def]
 def _resource_of(p, end, context):  # type: ignore[no-untyped-def]
     """The number of the resource: its raw bytes are interned, so a service's attributes are read once and not
     with every request. Two resource fields would have to be merged: not understood."""
+    apart()
     found = np.int64(0)
     seen = 0
     while p < end:
@@ -244,7 +284,7 @@ def _resource_of(p, end, context):  # type: ignore[no-untyped-def]
             n, p = length(p, end)
             if p < 0 or seen > 0 or not _well_formed(p, n, t, T_RESOURCE, context):
                 return BAD
-            found = intern(p, n, load_i64(context + RESOURCES * 8))
+            found = intern(readable(p, n, context), n, load_i64(context + RESOURCES * 8))
             if n > 0 and found == 0:
                 return CROWDED
             seen += 1
@@ -284,6 +324,7 @@ def scan(p, end, wide, narrow, capacity, context):  # type: ignore[no-untyped-de
     must grow) or CROWDED (the table of resources must)."""
     origin = p
     row = np.int64(0)
+    store_i64(context + FAR_FROM_END * 8, end - MARGIN_BYTES)
     while p < end:
         t, p = tag(p, end)
         if p < 0:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from topology.machine import INLINE, JIT, compiled, load_i64, load_u8, load_u32, load_u64, store_i64
+from topology.blocks import BLOCK_BYTES, high_bits
+from topology.machine import INLINE, JIT, apart, compiled, load_i64, load_u8, load_u32, load_u64, store_i64
 
 BAD = np.int64(-1)
 MAX_DEPTH = 48
@@ -67,6 +68,7 @@ def length(p, end):  # type: ignore[no-untyped-def]
 @compiled(**JIT)
 def _utf8(p, end):  # type: ignore[no-untyped-def]
     """Whether the bytes are UTF-8 as RFC 3629 defines it: no overlong forms, no surrogates, nothing above U+10FFFF."""
+    apart()
     while p < end:
         b = load_u8(p)
         if b < 0x80:
@@ -87,9 +89,20 @@ def _utf8(p, end):  # type: ignore[no-untyped-def]
     return True
 
 
+@compiled(**JIT)
+def _long_text(p, n):  # type: ignore[no-untyped-def]
+    apart()
+    seen = high_bits(p + n - BLOCK_BYTES)
+    for at in range(0, n - BLOCK_BYTES, BLOCK_BYTES):
+        seen |= high_bits(p + at)
+    return seen == _U0 or _utf8(p, p + n)
+
+
 @compiled(**INLINE)
 def text(p, n):  # type: ignore[no-untyped-def]
-    """Whether n bytes are UTF-8; eight ASCII bytes at a time."""
+    """Whether n bytes are UTF-8; eight ASCII bytes at a time, or sixty-four."""
+    if n >= BLOCK_BYTES:
+        return _long_text(p, n)
     q = p
     last = p + n - 8
     while q <= last:
@@ -105,19 +118,6 @@ def text(p, n):  # type: ignore[no-untyped-def]
             return _utf8(p, p + n)
         q += 1
     return True
-
-
-@compiled(**INLINE)
-def is_ascii(p, n):  # type: ignore[no-untyped-def]
-    """Whether n bytes are ASCII; of less than 8 it says no."""
-    if n < 8:
-        return False
-    last = p + n - 8
-    seen = load_u64(last)
-    while p < last:
-        seen |= load_u64(p)
-        p += 8
-    return seen & _HIGH_BITS == _U0
 
 
 @compiled(**INLINE)
@@ -144,6 +144,7 @@ def check(p, end, message, schema):  # type: ignore[no-untyped-def]
     The stack of open messages is kept in the words after the schema: a compiled function that calls itself
     does not survive Numba's cache.
     """
+    apart()
     depth = np.int64(0)
     stack = schema + TYPES * FIELDS
     while True:
