@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -63,7 +63,7 @@ class Common:
     def _intake(self, source: str, journal: Journal, late_limit_s: float, apart_s: float = 0.0,
                 remembered: Remembered | None = None) -> OtlpIntake:
         settings, rules = self.settings, failure_rules(self.settings)
-        decoder = SpanDecoder(time.time_ns() & 0xFFFFFFFF, self.bounds.max_strings, rules.protected_names,
+        decoder = SpanDecoder(secrets.randbits(128), self.bounds.max_strings, rules.protected_names,
                               self.house.asks_for_ports)
         horizon_s = settings.pairing.horizon_s + apart_s
         pairing = Pairing(decoder.strings, self._resource_of(decoder), self.scale, rules=rules, bounds=self.bounds,

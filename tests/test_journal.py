@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from topology.errors import Overloaded
 from topology.journal import HEADER, Journal, checksum
@@ -119,7 +121,21 @@ def test_checksum_depends_on_the_ticket():
     assert checksum(b"x" * 100, 1) != checksum(b"x" * 99 + b"y", 1)
 
 
-@pytest.mark.parametrize("size", [0, 1, 31, 32, 1000])
+@settings(deadline=None)
+@given(st.binary(min_size=1, max_size=600), st.data())
+def test_checksum_tells_a_changed_bit_a_missing_byte_and_blocks_in_another_order(content, data):
+    """What a torn write or an old use of the file leaves behind differs in one of these."""
+    where, bit = data.draw(st.integers(0, len(content) - 1)), data.draw(st.integers(0, 7))
+    changed = bytearray(content)
+    changed[where] ^= 1 << bit
+    assert checksum(bytes(changed), 1) != checksum(content, 1)
+    assert checksum(content[:-1], 1) != checksum(content, 1)
+    blocks = [content[at : at + 64] for at in range(0, len(content), 64)]
+    turned = b"".join(reversed(blocks))
+    assert turned == content or checksum(turned, 1) != checksum(content, 1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 1000])
 def test_checksum_is_that_of_the_bytes_wherever_they_are(size):
     """In memory that may be written, that may not, and in the midst of other bytes."""
     content = os.urandom(size)
@@ -243,7 +259,7 @@ def test_segment_as_it_was_written_before_direct_writes_is_read_and_goes_on(tmp_
     """A file that ends with its last record or with zeros, written by hand as it always was, is read, written to from
     there, and read again."""
     written = b"".join(
-        struct.pack("<IIQQQQ", 0x53594E31, 1000, ticket, 7, 2, checksum(body(ticket), ticket)) + body(ticket)
+        struct.pack("<IIQQQQ", 0x53594E32, 1000, ticket, 7, 2, checksum(body(ticket), ticket)) + body(ticket)
         for ticket in range(41, 51)
     )
     for directory, rest in (("cut", b""), ("reserved", bytes(SEGMENT - len(written)))):
