@@ -19,7 +19,7 @@ from collectors.otlp.attributes import (
 )
 from collectors.otlp.wire import BAD, check, length, skip, tag, text, varint
 from topology.blocks import BLOCK_BYTES, clear_block, is_ascii
-from topology.machine import INLINE, JIT, apart, compiled, load_i64, load_u8, load_u16, store_u8
+from topology.machine import INLINE, JIT, apart, compiled, load_i64, load_u8, load_u16, load_u32, store_u8
 from topology.spans import ERROR_TYPE
 
 # The scanner's context, words at one address: tables it reads and numbers of message types.
@@ -29,6 +29,7 @@ CONTEXT_WORDS = 32
 """FAR_FROM_END: the address up to which something of less than 128 bytes that begins there may be read in whole blocks,
 wherever in it they begin. COPY: the first word of a block for what stands nearer to the end."""
 MARGIN_BYTES = 256
+_HIGH_BITS = np.int64(0x0080808080808080)
 EXCEPTION_TYPE = next(a.priority for a in ATTRIBUTES if a.name == "exception.type")
 
 
@@ -158,23 +159,47 @@ def _number(p, v, end, entry, ranks, narrow, context):  # type: ignore[no-untype
 
 
 @compiled(**INLINE)
-def short_attribute(p, n, ranks, narrow, context):  # type: ignore[no-untyped-def]
-    """(next address, ranks) of an attribute of less than 128 bytes that is far from the end: then its lengths are one
-    byte each, and say what `attribute` asks step by step."""
-    k = load_u8(p + 1)
-    v, value = p + 2 + k, n - k - 4
-    if load_u8(p) != 10 or value < 2 or load_u16(v) != (value << 8 | 18):
-        return attribute(p, p + n, ranks, narrow, context)
-    entry = find(p + 1, k, load_i64(context + KEYS * 8))
-    if load_u16(v + 2) != ((value - 2) << 8 | 10):
-        if entry == 0 and _plain_number(v + 2, p + n)[1] == p + n and is_ascii(p, k + 2):
-            return p + n, ranks
-        return _number(p, v + 2, p + n, entry, ranks, narrow, context)
-    if entry == 0 or outranked(entry, ranks):
-        good = is_ascii(p, n) or (text(p + 2, k) and text(v + 4, value - 2))
-        return (p + n if good else BAD), ranks
-    good = fill_text(narrow, column_of(entry), v + 4, value - 2, load_i64(context + STRINGS * 8))
-    return (p + n if good else BAD), rank(entry, ranks)
+def short_attributes(p, end, ranks, narrow, context):  # type: ignore[no-untyped-def]
+    """(next address, ranks) behind the attributes that follow each other from p and have the usual shape: less than
+    128 bytes, key, string or number, far from the end of the request. Their lengths are then one byte each, so four
+    bytes say at once what `attribute` asks one by one. BAD for text that is no UTF-8."""
+    last = min(end, load_i64(context + FAR_FROM_END * 8))
+    while p < last:
+        head = load_u32(p)
+        n, k = (head >> 8) & 127, head >> 24
+        v, value = p + 4 + k, n - k - 4
+        if head & 0xFF80FF != 0x0A004A or value < 2 or n > end - p - 2:
+            break
+        entry = find(p + 3, k, load_i64(context + KEYS * 8))
+        if load_u32(v) == ((value - 2) << 24 | value << 8 | 0x0A0012):
+            if entry == 0 or outranked(entry, ranks):
+                good = is_ascii(p + 2, n) or (text(p + 4, k) and text(v + 4, value - 2))
+            else:
+                good = fill_text(narrow, column_of(entry), v + 4, value - 2, load_i64(context + STRINGS * 8))
+                ranks = rank(entry, ranks)
+            if not good:
+                return BAD, ranks
+        elif load_u16(v) != (value << 8 | 18):
+            break
+        elif entry != 0 or not _is_number(v + 2, value) or not is_ascii(p + 2, k + 2):
+            q, ranks = _number(p + 2, v + 2, p + 2 + n, entry, ranks, narrow, context)
+            if q < 0:
+                return BAD, ranks
+        p += 2 + n
+    return p, ranks
+
+
+@compiled(**INLINE)
+def _is_number(p, n):  # type: ignore[no-untyped-def]
+    """Whether an AnyValue of n bytes holds a bool, a double or a varint of at most seven bytes: all but its last are
+    128 or more."""
+    t = load_u8(p)
+    if t == 33:
+        return n == 9
+    bits = (n - 1) * 8
+    if n > 8 or (t != 24 and t != 16):
+        return False
+    return load_i64(p + 1) & _HIGH_BITS & ((1 << bits) - 1) == _HIGH_BITS & ((1 << (bits - 8)) - 1)
 
 
 @compiled(**INLINE)

@@ -21,7 +21,7 @@ from collectors.otlp.attribute_scanner import (
     attribute,
     event,
     readable,
-    short_attribute,
+    short_attributes,
 )
 from collectors.otlp.attributes import number_of_text
 from collectors.otlp.sampling import weight
@@ -203,11 +203,7 @@ def _usual_head(p, end, wide):  # type: ignore[no-untyped-def]
 
 @compiled(**INLINE)
 def _field(p, end, ranks, wide, narrow, context):  # type: ignore[no-untyped-def]
-    """(next address, ranks) of a field of a span; most are short attributes."""
-    if p <= load_i64(context + FAR_FROM_END * 8) and load_u8(p) == 0x4A:
-        n = load_u8(p + 1)
-        if n < 128 and n <= end - p - 2:
-            return short_attribute(p + 2, n, ranks, narrow, context)
+    """(next address, ranks) of any field of a span."""
     t, p = tag(p, end)
     if p < 0:
         return BAD, ranks
@@ -224,7 +220,9 @@ def _span(p, end, wide, narrow, context):  # type: ignore[no-untyped-def]
     ranks = np.int64(0)
     p = _usual_head(p, end, wide)
     while p < end:
-        p, ranks = _field(p, end, ranks, wide, narrow, context)
+        p, ranks = short_attributes(p, end, ranks, narrow, context)
+        if 0 <= p < end:
+            p, ranks = _field(p, end, ranks, wide, narrow, context)
         if p < 0:
             return BAD
     return p
