@@ -67,7 +67,7 @@ def _request(now_ns: int) -> ExportTraceServiceRequest:
 
 def main() -> int:
     """Says what it does, since the first time takes long."""
-    sys.stdout.write("compiling the kernels (about half a minute the first time)...\n")
+    sys.stdout.write("compiling the kernels (about a minute the first time)...\n")
     sys.stdout.flush()
     sys.stdout.write(f"compiled in {compile_kernels():.1f} s\n")
     return 0

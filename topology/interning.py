@@ -102,6 +102,12 @@ def intern(p, n, table):  # type: ignore[no-untyped-def]
     return number if number != 0 else np.int64(_insert(p, n, h, slot, table))
 
 
+@compiled(**INLINE)
+def crowded(table):  # type: ignore[no-untyped-def]
+    """Whether a string was left without a number for want of slots: time for `Interner.relieve`."""
+    return load_i64(table + CROWDED * 8) != 0
+
+
 @compiled(**JIT)
 def _rehash(old, new):  # type: ignore[no-untyped-def]
     mask = np.uint64(new.shape[0] - 1)

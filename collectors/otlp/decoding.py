@@ -63,15 +63,15 @@ class SpanDecoder:
             columns = self.columns
             used = scanner.scan(address, address + len(body), *columns.addresses, columns.capacity,
                                 self._context_address)
+            if used >= 0:
+                columns.used = used
+                return columns
             if self.strings.relieve() | self.resources.relieve():
                 continue
             if used == wire.BAD:
                 return self._by_reference(body)
-            if used == scanner.CROWDED:
+            if used == scanner.OUT_OF_NUMBERS:
                 raise TablesFull
-            if used != scanner.FULL:
-                columns.used = used
-                return columns
             columns.grow()
 
     @property

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 from google.rpc import code_pb2
@@ -58,11 +59,18 @@ def too_large(max_body_bytes: int) -> Refusal:
 
 def speaks_json(headers: Mapping[bytes, bytes]) -> bool:
     """Whether errors are answered as JSON: always, except to a sender of protobuf."""
-    return _media_type(headers) != PROTOBUF
+    return _media_type(headers.get(b"content-type", b"")) != PROTOBUF
 
 
 def judge(method: bytes, target: bytes, headers: Mapping[bytes, bytes], admitted: bool) -> Head | Refusal:
     """What a request head asks for, or why it is refused. `headers` have lower-case names."""
+    return _judged(method, target, headers.get(b"content-type", b""), headers.get(b"content-encoding", b""), admitted)
+
+
+@lru_cache(maxsize=64)
+def _judged(method: bytes, target: bytes, content_type: bytes, content_encoding: bytes,
+            admitted: bool) -> Head | Refusal:
+    """A sender says the same with every request."""
     signal = PATHS.get(_path(target))
     if signal is None:
         return NOT_FOUND
@@ -70,10 +78,10 @@ def judge(method: bytes, target: bytes, headers: Mapping[bytes, bytes], admitted
         return NOT_POST
     if not admitted:
         return UNAUTHENTICATED
-    media_type = _media_type(headers)
+    media_type = _media_type(content_type)
     if media_type not in (PROTOBUF, JSON):
         return WRONG_TYPE
-    encoding = headers.get(b"content-encoding", b"").strip().lower()
+    encoding = content_encoding.strip().lower()
     if encoding not in (b"", b"identity", b"gzip", b"x-gzip"):
         return WRONG_ENCODING
     return Head(signal, media_type == JSON, encoding.endswith(b"gzip"))
@@ -86,9 +94,9 @@ def _path(target: bytes) -> bytes:
     return target.partition(b"?")[0]
 
 
-def _media_type(headers: Mapping[bytes, bytes]) -> bytes:
+def _media_type(content_type: bytes) -> bytes:
     """The content type without parameters such as charset, in lower case."""
-    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return content_type.partition(b";")[0].strip().lower()
 
 
 def announced_bytes(headers: Mapping[bytes, bytes]) -> int:

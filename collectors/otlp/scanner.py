@@ -27,7 +27,7 @@ from collectors.otlp.attributes import number_of_text
 from collectors.otlp.sampling import weight
 from collectors.otlp.wire import BAD, check, length, skip, tag, text, varint
 from topology.blocks import clear_block
-from topology.interning import K1, K2, intern
+from topology.interning import K1, K2, crowded, intern
 from topology.machine import (
     INLINE,
     JIT,
@@ -59,7 +59,7 @@ from topology.spans import (
     WEIGHT,
 )
 
-FULL, CROWDED = np.int64(-2), np.int64(-3)
+FULL, OUT_OF_NUMBERS, CROWDED = np.int64(-2), np.int64(-3), np.int64(-4)
 
 
 @compiled(**INLINE)
@@ -284,7 +284,7 @@ def _resource_of(p, end, context):  # type: ignore[no-untyped-def]
                 return BAD
             found = intern(readable(p, n, context), n, load_i64(context + RESOURCES * 8))
             if n > 0 and found == 0:
-                return CROWDED
+                return OUT_OF_NUMBERS
             seen += 1
             p += n
         else:
@@ -319,7 +319,7 @@ def _resource_spans(p, end, origin, row, columns, context):  # type: ignore[no-u
 @compiled(**JIT)
 def scan(p, end, wide, narrow, capacity, context):  # type: ignore[no-untyped-def]
     """Fills the columns with the spans of the request at p; returns how many, BAD (not understood), FULL (the columns
-    must grow) or CROWDED (the table of resources must)."""
+    must grow), OUT_OF_NUMBERS (for resources) or CROWDED (the slots of a table must grow)."""
     origin = p
     row = np.int64(0)
     store_i64(context + FAR_FROM_END * 8, end - MARGIN_BYTES)
@@ -339,4 +339,6 @@ def scan(p, end, wide, narrow, capacity, context):  # type: ignore[no-untyped-de
         if row < 0:
             return row
         p += n
+    if crowded(load_i64(context + STRINGS * 8)) or crowded(load_i64(context + RESOURCES * 8)):
+        return CROWDED
     return row

@@ -52,6 +52,8 @@ class Pairing:
         self._horizon_ms = int(horizon_s * 1000)
         self._state = np.zeros(entries.STATE_WORDS, np.int64)
         self._address = int(self._state.ctypes.data)
+        # an int from here takes a third of the time that one from the array takes
+        self._read = self._state.data
         self._tally = Tally(ladder, window_s)
         self.naming = Naming(strings, resource_of, self._state, rules or FailureRules(), self.bounds, alias, source,
                              clean)
@@ -143,7 +145,7 @@ class Pairing:
             self._use_hash(np.zeros(max(needed, min(2 * needed, 2 * len(self._reserved))), np.int64))
 
     def _name_new_edges(self) -> None:
-        used = int(self._state[entries.NEW_EDGES_USED])
+        used = self._read[entries.NEW_EDGES_USED]
         if used:
             self.naming.name_edges(self._new_edges[:used])
             self._state[entries.NEW_EDGES_USED] = 0
@@ -190,7 +192,7 @@ class Pairing:
     @property
     def invalid(self) -> int:
         """How many spans had no valid trace or span id."""
-        return int(self._state[entries.INVALID])
+        return self._read[entries.INVALID]
 
     @property
     def crowded(self) -> bool:
