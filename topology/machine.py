@@ -134,8 +134,8 @@ def prefetch(typing: Any, address: Any) -> Any:
 
 @intrinsic
 def apart(typing: Any) -> Any:
-    """Keeps the kernel that says so out of its callers. What is rare is in no hot loop's way then, and compiles in
-    seconds: LLVM otherwise took a minute for each of the four kernels around a span."""
+    """Keeps the kernel that says so out of its callers: what is rare must be in no hot loop's way, nor be compiled
+    again with each of them."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.function.attributes.add("noinline")
