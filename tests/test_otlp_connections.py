@@ -13,7 +13,7 @@ import zlib
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from otlp_recording import Recorder, answer_of, listening, post, raw, read_all
+from otlp_recording import Recorder, answer_of, listening, post, raw, read_all, until
 
 from collectors.contract import Signal
 from collectors.otlp.receiver import OtlpReceiver
@@ -128,7 +128,7 @@ def test_no_answer_before_the_request_is_durable(recorder: Recorder, receiver: O
         post(receiver, "/v1/traces", BODY, content_type=PROTOBUF).status)) for _ in range(12)]  # fmt: skip
     for thread in threads:
         thread.start()
-    _until(lambda: len(recorder.requests) == 12)
+    until(lambda: len(recorder.requests) == 12)
     time.sleep(0.05)
     assert answers == []
     recorder.disk.set()
@@ -137,13 +137,6 @@ def test_no_answer_before_the_request_is_durable(recorder: Recorder, receiver: O
     assert answers == [200] * 12
     assert len(recorder.settled) < 12
     assert max(recorder.settled) == 12
-
-
-def _until(holds, seconds: float = 10.0) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_bytes_in_flight_are_bounded(recorder: Recorder) -> None:
@@ -155,7 +148,7 @@ def test_bytes_in_flight_are_bounded(recorder: Recorder) -> None:
                                     kwargs={"content_type": PROTOBUF}) for _ in range(2)]  # fmt: skip
         for thread in threads:
             thread.start()
-        _until(lambda: len(recorder.requests) == 2)
+        until(lambda: len(recorder.requests) == 2)
         answer = post(receiver, "/v1/traces", big, content_type=PROTOBUF)
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         recorder.disk.set()
@@ -234,8 +227,8 @@ def test_a_lost_connection_gives_its_bytes_back(recorder: Recorder, receiver: Ot
     with raw(receiver) as connection:
         connection.sendall(b"POST /v1/traces HTTP/1.1\r\ncontent-type: application/x-protobuf\r\n"
                            b"content-length: 100\r\n\r\nabc")  # fmt: skip
-        _until(lambda: receiver.budget.in_flight_bytes == 3)
-    _until(lambda: receiver.budget.in_flight_bytes == 0)
+        until(lambda: receiver.budget.in_flight_bytes == 3)
+    until(lambda: receiver.budget.in_flight_bytes == 0)
     assert recorder.requests == []
 
 
@@ -247,7 +240,7 @@ def test_stopping_is_quick_and_answers_what_is_under_way(recorder: Recorder) -> 
         thread = threading.Thread(target=lambda: answers.append(
             post(receiver, "/v1/traces", BODY, content_type=PROTOBUF).status))  # fmt: skip
         thread.start()
-        _until(lambda: len(recorder.requests) == 1)
+        until(lambda: len(recorder.requests) == 1)
         threading.Timer(0.2, recorder.disk.set).start()
         begun = time.monotonic()
         receiver.stop()

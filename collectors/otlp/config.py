@@ -71,9 +71,9 @@ def default_metrics() -> Mapping[str, Reading]:
 class Config(Listening):
     """OTLP over gRPC and HTTP, see `Listening`.
 
-    `max_body` bounds a request as sent and after decompression; `grpc_threads` is how many gRPC requests are worked on,
-    and waited for on disk, at once; `token` is a bearer token; a resource's zone is the first of `zone_attributes` it
-    has. What several receivers take in is read alike, so the keys `COMMON` are the same for all.
+    `max_body` bounds a request as sent and after decompression; `grpc_messages` is how many messages gRPC reads at
+    once; `token` is a bearer token; a resource's zone is the first of `zone_attributes` it has. What several receivers
+    take in is read alike, so the keys `COMMON` are the same for all.
     """
 
     COMMON: ClassVar[tuple[str, ...]] = ("zone_attributes", "metrics")
@@ -81,7 +81,7 @@ class Config(Listening):
     http: Address | None = Address("127.0.0.1", 4318)
     max_body_bytes: Annotated[int, Size(64 * KIB, GIB)] = 64 * MIB
     in_flight_bytes: Annotated[int, Size(MIB)] = 256 * MIB
-    grpc_threads: Annotated[int, Range(1, 256)] = 8
+    grpc_messages: Annotated[int, Range(1, 256)] = 8
     zone_attributes: tuple[Name, ...] = ("cloud.availability_zone",)
     metrics: Mapping[str, Reading] = field(default_factory=default_metrics)
 

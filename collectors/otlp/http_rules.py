@@ -39,7 +39,6 @@ WRONG_ENCODING = Refusal(
     "unsupported", headers=(("accept-encoding", "gzip, identity"),),
 )
 HEADERS_TOO_LARGE = Refusal(code_pb2.RESOURCE_EXHAUSTED, 431, "the request head is too large", "too_large")
-TOO_SLOW = Refusal(code_pb2.DEADLINE_EXCEEDED, 408, "the request took too long to arrive", "too_slow")
 NOT_HTTP = Refusal(code_pb2.INVALID_ARGUMENT, 400, "not an HTTP/1.1 request", "malformed")
 
 

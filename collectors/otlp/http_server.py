@@ -6,86 +6,27 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from functools import partial
 
 import uvloop
 
-from collectors.contract import Intake, Receipt, Signal
-from collectors.otlp import http_rules
+from collectors.contract import Receipt, Signal
 from collectors.otlp.bodies import Bodies
 from collectors.otlp.config import Config
+from collectors.otlp.group_commit import GroupCommit, Outcome, is_quick
 from collectors.otlp.http_connection import HttpConnection, Request
 from collectors.otlp.http_rules import Head, ResponseWriter
 from collectors.otlp.inflate import gunzip
 from collectors.otlp.json_request import read_json
-from collectors.otlp.reception import Reception
+from collectors.otlp.reception import TOO_SLOW, Reception
 from collectors.receiving import tls
-from topology.errors import ConfigurationError, Fault, Overloaded
+from topology.errors import ConfigurationError, Fault
 
-INLINE_SPANS_BYTES = 2 * 1024 * 1024
-INLINE_OTHER_BYTES = 64 * 1024
-INLINE_GZIP_BYTES = 256 * 1024
 INLINE_JSON_BYTES = 16 * 1024
 BACKLOG = 1024
 SWEEP_S = 1.0
 INBOX_BYTES = 32 * 1024
 """What is read at once while no body is awaited; whatever of a body is in it is copied."""
-
-Settled = Callable[[Exception | None], None]
-
-
-class GroupCommit:
-    """Settles tickets for many requests at once: one blocking call at a time, for the newest ticket.
-
-    Requests that arrive while a call runs wait for the next one. Used from one event loop only.
-    """
-
-    def __init__(self, intake: Intake, loop: asyncio.AbstractEventLoop) -> None:
-        self._intake = intake
-        self._loop = loop
-        self._waiting: list[Settled] = []
-        self._newest = 0
-        self._running = False
-        self._groups: SimpleQueue[tuple[int, list[Settled]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="otlp-http-disk", daemon=True)
-        self._thread.start()
-
-    def when_settled(self, ticket: int, then: Settled) -> None:
-        """Calls `then` with None once `ticket` is settled, or with the error that prevented it."""
-        self._waiting.append(then)
-        self._newest = max(self._newest, ticket)
-        if not self._running:
-            self._running = True
-            # what else has already arrived goes with it
-            self._loop.call_soon(self._begin)
-
-    def close(self) -> None:
-        """Ends the thread after what it was given."""
-        self._groups.put(None)
-        self._thread.join()
-
-    def _begin(self) -> None:
-        group, self._waiting = self._waiting, []
-        self._groups.put((self._newest, group))
-
-    def _run(self) -> None:
-        while (wanted := self._groups.get()) is not None:
-            error: Exception | None = None
-            try:
-                self._intake.settle(wanted[0])
-            except Exception as failure:  # noqa: BLE001 - every failure is answered
-                error = failure
-            self._loop.call_soon_threadsafe(self._end, wanted[1], error)
-
-    def _end(self, group: list[Settled], error: Exception | None) -> None:
-        self._running = bool(self._waiting)
-        if self._waiting:
-            self._begin()
-        for then in group:
-            then(error)
-
 
 class HttpServer:
     """Listens for OTLP/HTTP from construction to `stop`; `port` is the bound port.
@@ -106,8 +47,9 @@ class HttpServer:
         self.port = int(self._socket.getsockname()[1])
         self._loop = uvloop.new_event_loop()
         self.now_s = self._loop.time
-        self._decoding = ThreadPoolExecutor(1, "otlp-http-decode")
-        self._commit = GroupCommit(reception.intake, self._loop)
+        # begun soon: what else has already arrived goes with it
+        self._commit = GroupCommit(reception.intake, "otlp-http", soon=self._loop.call_soon,
+                                   back=self._loop.call_soon_threadsafe)
         self._stop = asyncio.Event()
         self._grace_s = 0.0
         self._thread = threading.Thread(target=self._run, args=(context,), name="otlp-http", daemon=True)
@@ -125,16 +67,8 @@ class HttpServer:
         """Decodes, hands over and makes durable one whole request, then answers through its connection."""
         head = request.head
         assert head is not None
-        if not _is_quick(head, request.size):
-            future = asyncio.wrap_future(self._decoding.submit(self._receive, head, request), loop=self._loop)
-            future.add_done_callback(lambda done: self._received(connection, request, done))
-            return
-        try:
-            receipt = self._receive(head, request)
-        except Exception as error:  # noqa: BLE001 - every failure is answered
-            connection.fail(request, error)
-        else:
-            self._make_durable(connection, request, receipt)
+        self._commit.receive(partial(self._receive, head, request), partial(_answer, connection, request),
+                             quick=_is_quick(head, request.size))
 
     def _receive(self, head: Head, request: Request) -> Receipt:
         if head.signal is Signal.TRACES and not head.gzip and not head.json:
@@ -145,28 +79,6 @@ class HttpServer:
             request.hold.add(len(body))
         return self.reception.take(head.signal, read_json(head.signal, body) if head.json else body)
 
-    def _received(self, connection: HttpConnection, request: Request, done: asyncio.Future[Receipt]) -> None:
-        try:
-            receipt = done.result()
-        except asyncio.CancelledError:
-            connection.fail(request, Overloaded("stopping", self.config.retry_after_s))
-        except Exception as error:  # noqa: BLE001 - every failure is answered
-            connection.fail(request, error)
-        else:
-            self._make_durable(connection, request, receipt)
-
-    def _make_durable(self, connection: HttpConnection, request: Request, receipt: Receipt) -> None:
-        self._commit.when_settled(
-            receipt.ticket, lambda error: self._settled(connection, request, receipt, error)
-        )
-
-    def _settled(self, connection: HttpConnection, request: Request, receipt: Receipt,
-                 error: Exception | None) -> None:
-        if error is None:
-            connection.succeed(request, receipt)
-        else:
-            connection.fail(request, error)
-
     # ---- the life of the server
 
     def _run(self, context: ssl.SSLContext | None) -> None:
@@ -174,7 +86,6 @@ class HttpServer:
         try:
             self._loop.run_until_complete(self._serve(context))
         finally:
-            self._decoding.shutdown(wait=False, cancel_futures=True)
             self._commit.close()
             self._loop.close()
 
@@ -203,7 +114,7 @@ class HttpServer:
         now_s = self.now_s()
         for connection in [c for c in self.connections if c.deadline_s < now_s]:
             if not connection.idle:
-                self.reception.count(http_rules.TOO_SLOW)
+                self.reception.count(TOO_SLOW)
             connection.close()
 
     async def _drain(self, deadline_s: float) -> None:
@@ -213,12 +124,17 @@ class HttpServer:
             await asyncio.sleep(0.01)
 
 
+def _answer(connection: HttpConnection, request: Request, outcome: Outcome) -> None:
+    if isinstance(outcome, Receipt):
+        connection.succeed(request, outcome)
+    else:
+        connection.fail(request, outcome)
+
+
 def _is_quick(head: Head, size: int) -> bool:
-    """Whether a request is worked on in less time than other connections may wait: else it gets a thread."""
     if head.json:
         return size <= INLINE_JSON_BYTES and not head.gzip
-    limit = INLINE_SPANS_BYTES if head.signal is Signal.TRACES else INLINE_OTHER_BYTES
-    return size <= (min(limit, INLINE_GZIP_BYTES) if head.gzip else limit)
+    return is_quick(head.signal, size, compressed=head.gzip)
 
 
 def _context(config: Config) -> ssl.SSLContext | None:

@@ -11,6 +11,7 @@ from topology.errors import MalformedInput
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MEMBER = b"\x1f\x8b\x08"
+ZLIB_MAGIC = b"\x78"
 GZIP_WBITS = 31
 ZLIB_WBITS = 15
 TRAILER_BYTES = 8
@@ -61,13 +62,16 @@ def inflate(data: bytes, limit_bytes: int, wbits: int) -> bytes:
     return b"".join(pieces)
 
 
-def plain(message: bytes, limit_bytes: int) -> bytes:
-    """A gRPC message decompressed when it is: no Export request begins like gzip or zlib do.
+def is_compressed(message: bytes) -> bool:
+    """Whether a gRPC message is compressed: no Export request begins like gzip or zlib do.
 
-    Such a request is empty or begins with field 1 (0x0a); errors as `gunzip`.
+    Such a request is empty or begins with field 1 (0x0a).
     """
-    if message[:2] == GZIP_MAGIC:
-        return gunzip(message, limit_bytes)
-    if message[:1] == b"\x78" and int.from_bytes(message[:2], "big") % 31 == 0:
-        return inflate(message, limit_bytes, ZLIB_WBITS)
-    return message
+    return message[:2] == GZIP_MAGIC or (message[:1] == ZLIB_MAGIC and int.from_bytes(message[:2], "big") % 31 == 0)
+
+
+def plain(message: bytes, limit_bytes: int) -> bytes:
+    """A gRPC message decompressed when it is compressed; errors as `gunzip`."""
+    if not is_compressed(message):
+        return message
+    return gunzip(message, limit_bytes) if message[:2] == GZIP_MAGIC else inflate(message, limit_bytes, ZLIB_WBITS)

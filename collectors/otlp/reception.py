@@ -19,6 +19,7 @@ UNAUTHENTICATED = Refusal(
     code_pb2.UNAUTHENTICATED, 401, "a bearer token is required", "unauthenticated",
     headers=(("www-authenticate", 'Bearer realm="otlp"'),),
 )
+TOO_SLOW = Refusal(code_pb2.DEADLINE_EXCEEDED, 408, "the request took too long to arrive", "too_slow")
 
 
 class Reception:
