@@ -8,7 +8,6 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import grpc
 import pytest
 import trustme
 from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
@@ -26,24 +24,18 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from otlp_recording import Recorder, listening, sample, until
+from otlp_calls import BODY, KIB, LOGS, METRICS, TRACES, channel, details, export, refused, request_of
+from otlp_recording import Recorder, listening, sample
 from otlp_senders import send_logs, send_metrics, send_spans
 
 from collectors.config import Secret
-from collectors.contract import Body, Receipt, Signal
-from collectors.otlp import grpc_server
+from collectors.contract import Signal
 from collectors.otlp.grpc_server import METHODS
 from collectors.otlp.receiver import OtlpReceiver
 from collectors.receiving.tls import Tls
 from topology.errors import ConfigurationError, Overloaded, StoreFull
-
-TRACES, LOGS, METRICS = METHODS
-KIB = 1 << 10
-SPANS = [{"name": "x" * 100}]
-BODY = ExportTraceServiceRequest(resource_spans=[{"scope_spans": [{"spans": SPANS}]}]).SerializeToString()
 
 
 @pytest.fixture
@@ -57,33 +49,6 @@ def receiver(recorder: Recorder) -> Iterator[OtlpReceiver]:
     """A running gRPC receiver."""
     with listening(recorder, http=None) as running:
         yield running
-
-
-@contextmanager
-def channel(receiver: OtlpReceiver) -> Iterator[grpc.Channel]:
-    """A connection of its own."""
-    with grpc.insecure_channel(f"127.0.0.1:{receiver.grpc_port}") as one:
-        yield one
-
-
-def export(receiver: OtlpReceiver, body: bytes = BODY, method: str = TRACES, **more: Any) -> bytes:
-    """One call with any bytes; the bytes of the answer."""
-    with channel(receiver) as connection:
-        answer: bytes = connection.unary_unary(method)(body, timeout=20, **more)
-        return answer
-
-
-def refused(receiver: OtlpReceiver, body: bytes = BODY, method: str = TRACES, **more: Any) -> grpc.RpcError:
-    """One call that must fail; its error."""
-    with pytest.raises(grpc.RpcError) as failure:
-        export(receiver, body, method, **more)
-    return failure.value
-
-
-def details(error: Any) -> Status | None:
-    """The google.rpc.Status in the trailing metadata, or None."""
-    found = dict(error.trailing_metadata()).get("grpc-status-details-bin")
-    return Status.FromString(found) if found is not None else None
 
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip, grpc.Compression.Deflate])
@@ -157,16 +122,10 @@ def test_a_request_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(
 ) -> None:
     """The limit itself is allowed; over it is RESOURCE_EXHAUSTED, also when only decompression shows it."""
     with listening(recorder, http=None, max_body_bytes=64 * KIB) as receiver:
-        assert export(receiver, _request_of(64 * KIB), compression=compression) == b""
-        error = refused(receiver, _request_of(64 * KIB + 1), compression=compression)
+        assert export(receiver, request_of(64 * KIB), compression=compression) == b""
+        error = refused(receiver, request_of(64 * KIB + 1), compression=compression)
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert details(error) is None
-
-
-def _request_of(size: int) -> bytes:
-    request = ExportTraceServiceRequest(resource_spans=[{"schema_url": "u" * (size - 20)}])
-    request.resource_spans[0].schema_url += "u" * (size - request.ByteSize())
-    return request.SerializeToString()
 
 
 def test_a_decompression_bomb_costs_no_memory(receiver: OtlpReceiver) -> None:
@@ -182,7 +141,7 @@ def test_a_decompression_bomb_costs_no_memory(receiver: OtlpReceiver) -> None:
 
 def test_a_request_larger_than_grpcs_own_limit_is_taken(recorder: Recorder, receiver: OtlpReceiver) -> None:
     """gRPC's default limit of 4 MiB, which loses data of big batches, does not apply."""
-    assert export(receiver, _request_of(8 << 20)) == b""
+    assert export(receiver, request_of(8 << 20)) == b""
     assert len(recorder.requests) == 1
 
 
@@ -250,120 +209,6 @@ def test_no_answer_before_the_request_is_durable(recorder: Recorder, receiver: O
         assert not call.done()
         recorder.disk.set()
         assert call.result() == b""
-
-
-def test_more_calls_than_messages_are_read_at_once_are_all_served(recorder: Recorder) -> None:
-    """Concurrent calls beyond the number of messages that are read wait their turn; none is refused."""
-    with listening(recorder, http=None, grpc_messages=2) as receiver, channel(receiver) as connection:
-        calls = [connection.unary_unary(TRACES).future(BODY, timeout=20) for _ in range(60)]
-        assert [call.result() for call in calls] == [b""] * 60
-        assert receiver.budget.in_flight_bytes == 0
-
-
-def test_calls_that_wait_for_the_disk_are_made_durable_together(recorder: Recorder, receiver: OtlpReceiver) -> None:
-    """What arrives while the disk works is settled at once when it is free again."""
-    recorder.disk.clear()
-    with channel(receiver) as connection:
-        calls = [connection.unary_unary(TRACES).future(BODY, timeout=20) for _ in range(30)]
-        until(lambda: len(recorder.requests) == 30)
-        recorder.disk.set()
-        assert [call.result() for call in calls] == [b""] * 30
-    assert recorder.settled[-1] == 30
-    assert len(recorder.settled) <= 2
-
-
-def test_messages_beyond_the_bytes_in_flight_are_welcome_later(recorder: Recorder) -> None:
-    """While others wait for the disk, a message that has no room is UNAVAILABLE with RetryInfo, and is taken later."""
-    recorder.disk.clear()
-    with listening(recorder, http=None, max_body_bytes=64 * KIB, in_flight_bytes=1 << 20) as receiver:
-        body = _request_of(60 * KIB)
-        with channel(receiver) as connection:
-            calls = [connection.unary_unary(TRACES).future(body, timeout=20) for _ in range(17)]
-            until(lambda: len(recorder.requests) == 17)
-            error = refused(receiver, body)
-            assert error.code() is grpc.StatusCode.UNAVAILABLE
-            assert details(error) is not None
-            recorder.disk.set()
-            assert [call.result() for call in calls] == [b""] * 17
-        assert export(receiver, body) == b""
-        assert receiver.budget.in_flight_bytes == 0
-
-
-def test_large_messages_do_not_keep_others_waiting(
-    recorder: Recorder, receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A message that takes long to take in gets another thread than the one that serves all connections, and its
-    answer waits for nothing that arrives there."""
-    monkeypatch.setattr(grpc_server, "SWEEP_S", 60.0)
-    assert export(receiver) == b""
-    threads: list[str] = []
-    take = recorder.take
-
-    def slowly(signal: Signal, body: Body) -> Receipt:
-        threads.append(threading.current_thread().name)
-        time.sleep(0.1)
-        return take(signal, body)
-
-    recorder.take = slowly  # type: ignore[method-assign]
-    assert export(receiver, _request_of(3 << 20)) == b""
-    assert export(receiver, _request_of(1 << 20), compression=grpc.Compression.Gzip) == b""
-    assert threads == ["otlp-grpc-decode_0", "otlp-grpc"]
-
-
-@pytest.mark.parametrize("messages", [0, 2])
-def test_a_call_with_another_number_of_messages_harms_no_other(
-    recorder: Recorder, receiver: OtlpReceiver, messages: int
-) -> None:
-    """A call that ends without a message is UNIMPLEMENTED; of several, the first is taken."""
-    with channel(receiver) as connection:
-        call = connection.stream_unary(TRACES).future(iter([BODY] * messages), timeout=20)
-        assert call.code() is (grpc.StatusCode.OK if messages else grpc.StatusCode.UNIMPLEMENTED)
-    assert export(receiver) == b""
-    assert len(recorder.requests) == 1 + min(messages, 1)
-
-
-def test_a_message_that_does_not_come_is_given_up(recorder: Recorder) -> None:
-    """A sender that begins a call and is silent keeps others waiting for `request_timeout` at most."""
-    silent = threading.Event()
-    with listening(recorder, http=None, grpc_messages=1, request_timeout_s=1.0) as receiver, \
-            channel(receiver) as connection:  # fmt: skip
-        call = connection.stream_unary(TRACES).future(iter(lambda: silent.wait(20) or BODY, b""), timeout=20)
-        until(lambda: export(receiver) == b"")
-        assert call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert receiver.status()["counters"]["refused_too_slow"] == 1
-        silent.set()
-
-
-def test_a_sender_that_gives_up_leaves_nothing_behind(recorder: Recorder, receiver: OtlpReceiver) -> None:
-    """What it sent stays taken, and holds none of the bytes in flight."""
-    recorder.disk.clear()
-    with channel(receiver) as connection:
-        call = connection.unary_unary(TRACES).future(BODY, timeout=20)
-        until(lambda: len(recorder.requests) == 1)
-        call.cancel()
-    recorder.disk.set()
-    until(lambda: receiver.budget.in_flight_bytes == 0)
-    assert export(receiver) == b""
-
-
-def test_stopping_answers_what_is_under_way_and_cuts_off_what_does_not_end(recorder: Recorder) -> None:
-    """A message that is in gets its answer; a call that sends none is cut off after the grace; nobody else gets in."""
-    silent = threading.Event()
-    with listening(recorder, http=None) as receiver, channel(receiver) as connection:
-        recorder.disk.clear()
-        taken = connection.unary_unary(TRACES).future(BODY, timeout=20)
-        mute = connection.stream_unary(TRACES).future(iter(lambda: silent.wait(20) or BODY, b""), timeout=20)
-        until(lambda: len(recorder.requests) == 1)
-        stopping = threading.Thread(target=receiver.stop)
-        stopping.start()
-        recorder.disk.set()
-        assert taken.result() == b""
-        stopping.join(10)
-        assert not stopping.is_alive()
-        assert mute.code() in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
-        silent.set()
-        late = connection.unary_unary(TRACES).future(BODY, timeout=5)
-        assert late.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def test_the_token_is_asked_for(recorder: Recorder) -> None:
