@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from otlp_recording import Recorder, listening
+from otlp_recording import Recorder, listening, until
 from otlp_senders import send_logs, send_metrics, send_spans
 
 from collectors.contract import Signal
@@ -57,7 +56,7 @@ def collector(receiver: OtlpReceiver, exporter: str, folder: Path) -> Iterator[s
     ))  # fmt: skip
     with subprocess.Popen([binary, "--config", str(configuration)]) as process:
         try:
-            _until(lambda: _listens(port))
+            until(lambda: _listens(port), 60)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -66,13 +65,6 @@ def collector(receiver: OtlpReceiver, exporter: str, folder: Path) -> Iterator[s
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _until(holds, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("exporter", ["otlp", "otlphttp"])
@@ -84,6 +76,7 @@ def test_a_real_collector_delivers_everything_also_after_pressure(exporter: str,
         send_spans(OTLPSpanExporter(endpoint=endpoint, insecure=True), 1000)
         send_logs(OTLPLogExporter(endpoint=endpoint, insecure=True), 5)
         send_metrics(OTLPMetricExporter(endpoint=endpoint, insecure=True))
-        _until(lambda: len(recorder.span_names()) == 1000 and recorder.of(Signal.LOGS) and recorder.of(Signal.METRICS))
+        until(lambda: len(recorder.span_names()) == 1000, 60)
+        until(lambda: recorder.of(Signal.LOGS) and recorder.of(Signal.METRICS), 60)
         assert receiver.status()["counters"]["refused_overloaded"] > 0
-        assert receiver.budget.in_flight_bytes == 0
+        until(lambda: receiver.budget.in_flight_bytes == 0)
