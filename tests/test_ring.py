@@ -107,6 +107,21 @@ def test_late_counts_land_in_their_window_and_too_late_ones_nowhere():
     assert ring.last(60).counts[:, 0].tolist() == [0.0, 1.0]
 
 
+def test_what_comes_late_is_packed_within_a_minute():
+    """A settled window is packed at once; what comes later lies beside it for a minute at most, and always counts."""
+    ring, late = Ring(LADDER, spans_s=(60,)), batch(START_S - 100, [(0, 0, 1.0, 0), (0, 1, 1.0, 0)])
+    held, counted = [], []
+    for now_s in range(START_S, START_S + 240, 10):
+        ring.advance(now_s)
+        ring.add(late)
+        held.append(sum(len(part) for part in ring._windows[(START_S - 100) // 10].loose))
+        counted.append(ring.between(START_S - 100, START_S - 90).counts[:, 0].tolist())
+    assert held[0] == 0
+    assert max(held) == 12
+    assert held.count(2) == 4
+    assert counted == [[float(n), float(n)] for n in range(1, 25)]
+
+
 def test_rows_of_chosen_series_come_window_by_window():
     """`rows` gives the windows of the asked series only, in order of time."""
     ring = Ring(LADDER, spans_s=(60,))

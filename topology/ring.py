@@ -23,7 +23,9 @@ SPANS_S = (60, 300, 900, 3600)
 RESIDUE = 1e-3
 """Less than any count or microsecond, more than the rounding error of a running sum."""
 SETTLED_S = 60
-"""A window this old has nearly all its spans: it is packed, and again when a fourth as many rows came late."""
+"""A window this old has nearly all its spans, and is packed."""
+REPACKED_S = 60
+"""How often a packed window to whose rows a fourth came late is packed again: that costs as much as the first time."""
 MOST_LOOSE = 64
 UNREAD_S = 120
 """A running sum that nobody reads is not kept up, and made again from its windows when somebody does."""
@@ -141,14 +143,17 @@ class Ring:
         self._sums = {span: running for span, running in self._sums.items() if self._asked[span] > unread}
         for running in self._sums.values():
             self._move(running, newest)
-        self._newest = newest
+        before, self._newest = self._newest, newest
         for index in [i for i in self._windows if i <= newest - self.keep_s // self.window_s]:
             del self._windows[index]
-        self._pack()
+        apart = REPACKED_S // self.window_s
+        self._pack(again=newest // apart != before // apart)
 
-    def _pack(self) -> None:
+    def _pack(self, *, again: bool) -> None:
+        """Packs settled windows; `again` those that are packed, where it is worth it."""
+        settled = self._newest - SETTLED_S // self.window_s
         for index, window in self._windows.items():
-            if index <= self._newest - SETTLED_S // self.window_s and window.loose and window.is_loose:
+            if index <= settled and window.is_loose and (again or not window.packed):
                 window.pack(self.window_s, self._series)
 
     def _move(self, running: RunningSum, newest: int) -> None:
@@ -172,7 +177,7 @@ class Ring:
             for running in self._sums.values():
                 if self._newest - running.windows < index <= self._newest:
                     running.add_batch(part, 1)
-        self._pack()
+        self._pack(again=False)
 
     def renumber(self, new_of: npt.NDArray[np.int64], series: int) -> None:
         """Gives every series another number below `series`; rows of a series whose new number is -1 are forgotten."""

@@ -25,7 +25,7 @@ from topology.errors import ConfigurationError, Fault
 INLINE_JSON_BYTES = 16 * 1024
 BACKLOG = 1024
 SWEEP_S = 1.0
-INBOX_BYTES = 32 * 1024
+INBOX_BYTES = 8 * 1024
 """What is read at once while no body is awaited; whatever of a body is in it is copied."""
 
 class HttpServer:
