@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -112,6 +112,7 @@ class OtlpIntake:
         self._waiting = WaitingLines()
         self._arrivals: deque[tuple[int, int]] = deque()
         self._stores: dict[str, int] = {}
+        self._seen_to: Sequence[Service] = ()
         self._counted = parts.journal.last
         self._last_ns = 0
         self.counts = dict.fromkeys(COUNTERS, 0)
@@ -272,10 +273,15 @@ class OtlpIntake:
         while len(self._arrivals) > 1 and self._arrivals[1][0] < since:
             self._arrivals.popleft()
         keep_from = self._arrivals[0][1] if self._arrivals else self._counted + 1
-        for service in self._p.pairing.stores_seen_to():
-            self._stores.setdefault(service.id, self._counted)
+        self._note_stores(self._p.pairing.stores_seen_to())
         reached = Checkpoint(self._counted, now_ns, keep_from, dict(self._stores))
         return reached.content(), keep_from, self._counted
+
+    def _note_stores(self, seen_to: Sequence[Service]) -> None:
+        if seen_to != self._seen_to:
+            self._seen_to = seen_to
+            for service in seen_to:
+                self._stores.setdefault(service.id, self._counted)
 
     def recover(self, content: bytes | None, lines: bytes = b"[]", read: Mapping[str, bytes] | None = None) -> int:
         """Brings pairing back from the journal after a stop or a crash, the error lines from `lines_content` and what
@@ -288,6 +294,7 @@ class OtlpIntake:
             self._p.journal.skip_to(reached.counted)
             self._counted = max(self._counted, reached.counted)
             self._stores = {key: ticket for key, ticket in reached.stores.items() if ticket < reached.keep_from}
+            self._seen_to = ()
             self._p.pairing.expect_answers_from(Service.from_id(key) for key in self._stores)
             suppressed = True
             for record in self._p.journal.read(reached.keep_from):

@@ -115,16 +115,17 @@ def graph(members: Members, keys: Sequence[SeriesKey], totals: Totals, ladder: L
     details = members.details(keys, totals.counts[:, CALLS] != 0)
     own = _node_figures(sums.work, settled, ladder, window.length_s)
     lines = lines_of(members, totals)
+    ids, path_ids = members.node_ids(), members.edge_ids()
     for number, service in enumerate(members.nodes):
         listed, found = details.of_node(number) | lines[number], own[number]
         if members.silent[number]:
             found |= {"self_ms": None, "originated_errors": None if found["errors"] else 0}
-        drawn.add_node(service.id, service=service, **_told_by(found, listed, counting), **listed)
+        drawn.add_node(ids[number], service=service, **_told_by(found, listed, counting), **listed)
     paths = _path_figures(sums, ladder, window.length_s)
     for number, (caller, callee) in enumerate(members.edges):
-        source, target = members.nodes[caller].id, members.nodes[callee].id
         listed = details.of_edge(number)
-        drawn.add_edge(source, target, id=f"{source}>{target}", **_told_by(paths[number], listed, counting), **listed)
+        drawn.add_edge(ids[caller], ids[callee], id=path_ids[number],
+                       **_told_by(paths[number], listed, counting), **listed)
     return drawn
 
 

@@ -53,6 +53,8 @@ class Members:
     _by_name: dict[tuple[str, str], set[Service]] = field(default_factory=dict)
     _speaking: set[Service] = field(default_factory=set)
     _displayed: dict[Service, Service | None] = field(default_factory=dict)
+    _node_ids: list[str] = field(default_factory=list)
+    _edge_ids: list[str] = field(default_factory=list)
     _ends: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     _borrowed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     _listed: tuple[npt.NDArray[np.bool_], Details] | None = None
@@ -69,6 +71,7 @@ class Members:
         changed = self._learn_names(new)
         if changed:
             self.nodes, self.edges, self._node_numbers, self._edge_numbers = [], [], {}, {}
+            self._node_ids, self._edge_ids = [], []
             self.role = self.role[:0]
             new = keys
         rows = [self._belonging(key) for key in new]
@@ -83,11 +86,22 @@ class Members:
 
     def _note_ends(self) -> None:
         self._listed = None
+        self._node_ids += [node.id for node in self.nodes[len(self._node_ids) :]]
+        self._edge_ids += [f"{self._node_ids[caller]}>{self._node_ids[callee]}"
+                           for caller, callee in self.edges[len(self._edge_ids) :]]
         self._ends = np.array(self.edges, np.int64).reshape(-1, 2)
         silent = np.array([node.kind is not Kind.SERVICE for node in self.nodes], bool)
         outside = np.array([node.kind in (Kind.USER, Kind.UNKNOWN) for node in self.nodes], bool)
         self._borrowed = np.flatnonzero(silent[self._ends[:, 1]]), np.flatnonzero(outside[self._ends[:, 0]])
         self.silent = silent
+
+    def node_ids(self) -> Sequence[str]:
+        """The id of every node."""
+        return self._node_ids
+
+    def edge_ids(self) -> Sequence[str]:
+        """The id of every path, as `edge_id` makes it."""
+        return self._edge_ids
 
     def ends(self) -> npt.NDArray[np.int64]:
         """The numbers of caller and callee of every path: paths x 2."""

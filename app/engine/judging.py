@@ -60,7 +60,7 @@ def _common(objective: Objective) -> tuple[Judgement, Judgement]:
 
 
 def _judge_nodes(graph: nx.DiGraph, members: Members, judging: Judging, objective: Objective) -> None:
-    numbers = {service.id: number for number, service in enumerate(members.nodes)}
+    numbers = {node: number for number, node in enumerate(members.node_ids())}
     for node, data in graph.nodes(data=True):
         verdict = judging.told.verdict(node)
         if verdict is not None:
@@ -82,7 +82,7 @@ def _sentence(verdict: Verdict, judging: Judging, about: str) -> Callable[[str],
 
 
 def _judge_paths(graph: nx.DiGraph, members: Members, judging: Judging, objective: Objective) -> None:
-    ids = [service.id for service in members.nodes]
+    ids = members.node_ids()
     _, spotless = _common(objective)
     for number, (caller, callee) in enumerate(members.edges):
         data = graph.get_edge_data(ids[caller], ids[callee])

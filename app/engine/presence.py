@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
 from topology.health import State
-from topology.members import CLIENT_SIDE, HIDDEN, LOG, Members, edge_id, only_logging
+from topology.members import CLIENT_SIDE, HIDDEN, LOG, Members, only_logging
 from topology.model import Entity, Service
 from topology.rollup import CALLS, RollupBatch
 
@@ -35,14 +35,18 @@ class Presence:
         own, logs = (role != CLIENT_SIDE) & (role != HIDDEN), role == LOG
         if logs.any():  # of a service that calls tell of, its calls decide when it was last heard
             own[logs] = only_logging(members)[owner[logs]]
-        for is_edge in (False, True):
-            chosen = (role == CLIENT_SIDE) if is_edge else own
-            for number, first, last in _spans(owner[chosen], starts[chosen]):
-                self._see(_name(members, number, is_edge), first, min(last + batch.window_s, now_s))
-                if is_edge:
-                    for end in members.edges[number]:
-                        if members.nodes[end].kind != "service":
-                            self._see(members.nodes[end].id, first, min(last + batch.window_s, now_s))
+        paths, at = owner[role == CLIENT_SIDE], starts[role == CLIENT_SIDE]
+        ends = members.ends()[paths]
+        silent = members.silent[ends]  # they send nothing: whoever calls them, or is called, tells of them
+        nodes = np.concatenate([owner[own], ends[silent]])
+        times = np.concatenate([starts[own], np.repeat(at, silent.sum(axis=1))])
+        self._see_all(members.node_ids(), _spans(nodes, times), batch.window_s, now_s)
+        self._see_all(members.edge_ids(), _spans(paths, at), batch.window_s, now_s)
+
+    def _see_all(self, ids: Sequence[str], spans: Iterable[tuple[int, float, float]], window_s: int,
+                 now_s: float) -> None:
+        for number, first_s, last_s in spans:
+            self._see(ids[number], first_s, min(last_s + window_s, now_s))
 
     def _see(self, key: str, first_s: float, last_s: float) -> None:
         known = self.seen.get(key)
@@ -90,13 +94,6 @@ def _spans(owner: np.ndarray, starts: np.ndarray) -> list[tuple[int, float, floa
     lows = np.minimum.reduceat(starts[order], first)
     highs = np.maximum.reduceat(starts[order], first)
     return list(zip(numbers.tolist(), lows.tolist(), highs.tolist(), strict=True))
-
-
-def _name(members: Members, number: int, is_edge: bool) -> str:
-    if not is_edge:
-        return members.nodes[number].id
-    caller, callee = members.edges[number]
-    return edge_id(members.nodes[caller], members.nodes[callee])
 
 
 @lru_cache(maxsize=1 << 17)

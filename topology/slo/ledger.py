@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from topology.histogram import Ladder
 from topology.members import GAUGE, ROOT_WORK, Members, only_logging
@@ -57,12 +58,15 @@ class Ledger:
         self.derivation = Derivation(self.plan, self.rows, 0, settle_s)
         self.unfilled_from = NONE_UNFILLED
         self._known: tuple[int, ...] = ()
+        self._taken: npt.NDArray[np.int8] | None = None
         self._memory: dict[object, Concrete] = {}
         self._covered: tuple[int, Plan, Floats] | None = None
 
     def take(self, members: Members, keys: Sequence[SeriesKey]) -> bool:
         """Takes in new series, nodes and paths. False when earlier series count in new rows, from `unfilled_from` on,
         which know nothing of the past yet: see `filling.complete`."""
+        if members.role is self._taken:  # another array whenever there are new series
+            return True
         counts = np.bincount(members.role, minlength=8)
         sizes = (len(members.nodes), len(members.edges), int(counts[GAUGE]), int(counts[ROOT_WORK]),
                  int(only_logging(members).sum()))
@@ -75,11 +79,12 @@ class Ledger:
         else:
             self.incidence.rebuild(members, keys)
         self.grid.ensure(len(self.rows))
+        self._taken = members.role
         return sound
 
     def promise(self, promises: Promises, members: Members, keys: Sequence[SeriesKey]) -> bool:
         """Other objectives from now on; False as `take` says. Their periods must not be longer than those before."""
-        self.promises, self._memory, self._known = promises, {}, ()
+        self.promises, self._memory, self._known, self._taken = promises, {}, (), None
         return self.take(members, keys)
 
     def _lay_out(self, members: Members, keys: Sequence[SeriesKey]) -> bool:

@@ -25,7 +25,7 @@ def to_bytes(alerts: Alerts, shown: Shown) -> bytes:
         "version": VERSION,
         "open": [_rule(alerts, at) for at in told],
         "history": [_ended(alert) for ended in alerts.history.values() for alert in ended],
-        "shown": [_slo(shown, row) for row in range(len(shown.names))],
+        "shown": _slos(shown),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
@@ -50,9 +50,11 @@ def _ended(alert: Alert) -> list[Any]:
     return [list(alert.key), alert.since_s, alert.until_s, _number(alert.peak_burn)]
 
 
-def _slo(shown: Shown, row: int) -> list[Any]:
-    last = {state.value: _number(float(shown.last_s[row, at])) for at, state in enumerate(STATES)}
-    return [shown.names[row], shown.state(row).value, float(shown.since_s[row]), last, bool(shown.held[row])]
+def _slos(shown: Shown) -> list[list[Any]]:
+    values = [state.value for state in STATES]
+    columns = (shown.code.tolist(), shown.since_s.tolist(), shown.last_s.tolist(), shown.held.tolist())
+    return [[name, values[code], since_s, dict(zip(values, map(_number, last), strict=True)), held]
+            for name, code, since_s, last, held in zip(shown.names, *columns, strict=True)]
 
 
 def _number(value: float) -> float | None:
