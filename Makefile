@@ -65,7 +65,7 @@ bench-pull: .venv/.compiled
 	@$(BIN)/python -m benchmarks.bench_pull
 
 race: .venv/.compiled
-	@echo "race: spans a CPU second against a real OpenTelemetry collector"
+	@echo "race: spans a CPU second against a real OpenTelemetry collector (two hours; quicker: $(BIN)/python -m benchmarks.race --runs 3)"
 	@$(BIN)/python -m benchmarks.race
 
 soak: .venv/.compiled
