@@ -12,7 +12,7 @@ from known_segments import Graph, send, teach
 from oap_rows import answered, endpoints, instances, paths
 from oap_server import LEARNT_S, running, source, zone_with_midnight_at
 
-from collectors.contract import MINUTE_S, Pulled
+from collectors.contract import MINUTE_S, Pulled, Reading
 from topology.model import EdgeKey, InstanceKey, OperationKey, Side
 from topology.rollup import CALLS
 
@@ -35,8 +35,17 @@ class Asked:
 
 
 def is_whole(pulled: Pulled) -> bool:
-    """Whether the server has told every call of every minute: it stores what it counts in pieces."""
-    return all(answered(reading) == GRAPH.answered(reading.start_s // MINUTE_S) for reading in pulled.readings)
+    """Whether the server has told everything of every minute: it stores what it counts in pieces, paths, endpoints and
+    buckets perhaps seconds after the calls of services."""
+    return all(_is_whole(reading) for reading in pulled.readings)
+
+
+def _is_whole(reading: Reading) -> bool:
+    minute = reading.start_s // MINUTE_S
+    told = GRAPH.answered(minute)
+    return (answered(reading) == told and paths(reading) == GRAPH.expected(minute)
+            and len(endpoints(reading)) == len(told) and len(instances(reading)) == GRAPH.services - len(GRAPH.silent)
+            and all(sum(row.buckets.values()) for row in reading.rows if isinstance(row.key, OperationKey)))
 
 
 @pytest.fixture(scope="module", params=["9.2.0 in Asia/Kolkata", "9.6.0 over midnight", "10.1.0 over midnight"])
