@@ -87,7 +87,7 @@ class Members:
     def _note_ends(self) -> None:
         self._listed = None
         self._node_ids += [node.id for node in self.nodes[len(self._node_ids) :]]
-        self._edge_ids += [f"{self._node_ids[caller]}>{self._node_ids[callee]}"
+        self._edge_ids += [edge_id(self.nodes[caller], self.nodes[callee])
                            for caller, callee in self.edges[len(self._edge_ids) :]]
         self._ends = np.array(self.edges, np.int64).reshape(-1, 2)
         silent = np.array([node.kind is not Kind.SERVICE for node in self.nodes], bool)
