@@ -28,8 +28,8 @@ SERVERS = Path(os.environ.get("SYNOPTIC_SERVERS", Path(__file__).parent / "serve
 START_TIMEOUT_S = 600
 PERSISTED_S = 7.0
 """After how long what was sent is there to be asked for: the servers persist every 5 s."""
-LEARNT_S = 13.0
-"""After how long an address is known: two such periods and the reload of a cache."""
+LEARNT_S = 20.0
+"""After how long an address is known, on a busy machine too: two such periods and the reload of a cache are 13 s."""
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,24 @@ def test_every_version_is_asked_in_its_words(ask: Ask, version: str, queries: tu
     assert len(server.buckets) > 3
 
 
+def test_an_endpoint_that_is_told_later_is_not_waited_for(ask: Ask) -> None:
+    """An OAP that lists a service before its endpoints is asked for them again with the next minute; once it has told
+    them it is not, and what is switched off is never asked for."""
+    oap = FakeOap()
+    pair(oap)
+    oap.tell("endpoint", "stock//get", 60)
+    for service in oap.listed:
+        oap.instances[service["id"]] = [{"name": "one", "attributes": []}]
+    source, without = ask(oap), ask(oap, endpoints=0)
+    assert endpoints(minute(source)) == {}
+    oap.endpoints |= {"shop": ["/buy"], "stock": ["/get"]}
+    assert endpoints(minute(source)) == {("stock", "/get"): (60, 0)}
+    asked = len(oap.requests("top_n"))
+    assert endpoints(minute(source, NOON - 540)) == {("stock", "/get"): (60, 0)}
+    assert endpoints(minute(without)) == {}
+    assert (asked, len(oap.requests("top_n"))) == (2, 2)
+
+
 def test_virtual_nodes_have_their_kind(ask: Ask) -> None:
     """Databases, caches, queues, the user and an address of somebody else's are told apart, with and without layers."""
     kinds = {"db:3306": ("VIRTUAL_DATABASE", "Mysql", Kind.DATABASE),

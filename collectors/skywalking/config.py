@@ -48,9 +48,9 @@ class Config:
     name, which is right across a change of the clocks as well. The group of a name `group::name` becomes the
     namespace with `namespace_from_group`. An instance's zone and version are the first of `zone_attributes` and
     `version_attributes` among its properties. What seldom changes (instances, endpoints, layers) is read every
-    `inventory`; of a service at most `endpoints_per_service` endpoints, of all `endpoints`, the busiest. An address
-    that a caller names is believed to be no service of one's own when OAP did not learn otherwise within
-    `address_learning`.
+    `inventory`, and what is not known of a service yet with every pull; of a service at most `endpoints_per_service`
+    endpoints, of all `endpoints`, the busiest. An address that a caller names is believed to be no service of one's
+    own when OAP did not learn otherwise within `address_learning`.
     """
 
     url: Url = "http://127.0.0.1:12800/graphql"

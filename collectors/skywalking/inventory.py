@@ -44,10 +44,12 @@ class Inventory:
 
     def __init__(self, config: Config, batches: Batches) -> None:
         self._config, self._batches = config, batches
+        self._most_endpoints = min(config.endpoints_per_service, config.endpoints)
         self._known: dict[str, Known] = {}
 
     def refresh(self, nodes: Sequence[Node], stretch: Stretch, abilities: Abilities) -> None:
-        """Asks for what is not known of these services, or was last asked for too long before or after."""
+        """Asks for what is not known of these services, or was last asked for too long before or after. Nothing found
+        is not remembered: an OAP may list a new service before its instances and endpoints."""
         due = [node for node in nodes if not self._is_fresh(node.id, stretch)]
         if not due:
             return
@@ -80,7 +82,9 @@ class Inventory:
 
     def _is_fresh(self, node_id: str, stretch: Stretch) -> bool:
         known = self._known.get(node_id)
-        return known is not None and abs(stretch.end_s - known.read_s) < self._config.inventory_s
+        if known is None or not known.instances or (self._most_endpoints and not known.endpoints):
+            return False
+        return abs(stretch.end_s - known.read_s) < self._config.inventory_s
 
     def _instances(self, nodes: Sequence[Node], stretch: Stretch, abilities: Abilities) -> list[Any]:
         query = "listInstances" if abilities.knows("listInstances") else "getServiceInstances"
@@ -96,18 +100,17 @@ class Inventory:
 
     def _endpoints(self, nodes: Sequence[Node], stretch: Stretch, abilities: Abilities) -> list[Any]:
         """The busiest endpoints of every service, by the calls of the stretch."""
-        most = min(self._config.endpoints_per_service, self._config.endpoints)
-        if not most:
+        if not self._most_endpoints:
             return [[] for _ in nodes]
         if abilities.knows("execExpression"):
             form = Form("Entity!", "ExpressionResult", "{error results{values{id value}}}", 6, 26, "$d:Duration!",
                         {"d": stretch.duration})  # fmt: skip
-            text = f'execExpression(expression:"top_n(endpoint_cpm,{most},des)",entity:$it,duration:$d)'
+            text = f'execExpression(expression:"top_n(endpoint_cpm,{self._most_endpoints},des)",entity:$it,duration:$d)'
             asked = [Question(text, node.entity) for node in nodes]
             return [_ranked(answer) for answer in self._batches.ask(form, asked)]
         form = Form("String!", "SelectedRecord", "{name value}", 3, 42, "$d:Duration!", {"d": stretch.duration})
         text = ('sortMetrics(condition:{name:"endpoint_cpm",parentService:$it,normal:true,scope:Endpoint,'
-                f"topN:{most},order:DES}},duration:$d)")  # fmt: skip
+                f"topN:{self._most_endpoints},order:DES}},duration:$d)")  # fmt: skip
         answers = self._batches.ask(form, [Question(text, node.name) for node in nodes])
         return [_each(answer, lambda raw: Endpoint(str(raw["name"]), float(raw["value"] or 0))) for answer in answers]
 
