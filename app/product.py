@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import threading
 import time
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import structlog
 
 from app import control, places
+from app.allocation import spare_the_long_lived
 from app.catalogue import CatalogueFile
 from app.engine.engine import Engine
 from app.engine.parts import Parts
@@ -69,7 +69,7 @@ def run(settings: Settings, configuration: CatalogueFile | None = None) -> int:
         web = server(product.app, settings.server.http.host, settings.server.http.port)
         threading.Thread(target=_end_web, args=(stop, web), daemon=True).start()
         product.engine.load()
-        _spare_the_long_lived()
+        spare_the_long_lived()
         product.engine.start()
         closing.callback(product.engine.stop)
         for receiver in product.receivers:
@@ -79,14 +79,6 @@ def run(settings: Settings, configuration: CatalogueFile | None = None) -> int:
         web.run()
     _log.info("stopped")
     return 0
-
-
-def _spare_the_long_lived() -> None:
-    """Keeps the garbage collector from going through modules and everything just loaded again and again: a full pass
-    takes 0.2 s, and pictures, which are many objects and in no cycles, would bring one on every other tick."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _end_web(stop: threading.Event, web: Server) -> None:

@@ -52,6 +52,7 @@ def serve(way: str, nodes: int, changed: float, pipe: Any) -> None:
     _open_many_files()
     from snapshots import Shelf
 
+    from app.allocation import spare_the_long_lived
     from app.web import Meta, WebOptions, build, push, server
 
     if way == "per viewer":
@@ -61,6 +62,7 @@ def serve(way: str, nodes: int, changed: float, pipe: Any) -> None:
         api.LiveStream = push.LiveStream  # type: ignore[misc]
     shelf = Shelf(picture(nodes, changed, 1))
     running = server(build(shelf, WebOptions(max_viewers=100_000), Meta("bench")), "127.0.0.1", 0)
+    spare_the_long_lived()  # as the product does
     threading.Thread(target=_ticks, args=(running, shelf, nodes, changed, pipe), daemon=True).start()
     running.run()
 
