@@ -239,6 +239,29 @@ def test_taken_away_the_map_leaves_nothing_running(page: Page) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({}, {"5.0/s", "0.10 %", "20 ms"}),
+     ({"health": "no_data"}, {"5.0/s", "0.10 %", "20 ms"}),
+     ({"health": "no_data", "calls_per_s": 0}, {"2 min old"}),
+     ({"stale": True}, {"2 min old"})],
+)  # fmt: skip
+def test_a_card_tells_its_figures_while_there_are_some(page: Page, change: dict[str, Any], told: set[str]) -> None:
+    """A service that is called shows how, though its objective has nothing to judge; one that went quiet, since when."""
+    page.evaluate("""() => {
+      globalThis.texts = [];
+      const draw = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+        texts.push(text); return draw.call(this, text, ...rest);
+      };
+    }""")
+    data = snapshot(1)
+    data["nodes"][0] |= {"last_seen": "2025-12-31T23:58:00Z"} | change
+    show(page, data)
+    figures = {"5.0/s", "0.10 %", "20 ms", "2 min old"}
+    assert set(page.evaluate("texts")) & figures == told
+
+
 @pytest.mark.parametrize("token", [None, "secret"])
 def test_the_stream_heals_after_a_gap_and_a_break(page: Page, token: str | None) -> None:
     """A gap asks for a whole snapshot at once, a broken stream is opened again; a token travels in a header."""

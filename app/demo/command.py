@@ -200,6 +200,7 @@ class _Round:
             if self._next_tick < now_s - 5:  # the past is sent as it is made
                 self._sender.finish(self._next_tick * 1_000_000)
                 self._send()
+                self._measure(self._next_tick)
         self._sender.finish(self._now_us())
         self._send()
         self._measure(now_s)

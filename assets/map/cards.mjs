@@ -104,7 +104,7 @@ const about = (n) => (n.exact === false && n.p95_ms != null ? `≈ ${millis(n.p9
 function drawFigures(v, n, { left, right, base, size, hot, wall }) {
   const { pen, c } = v, tone = hot ? c.text : c.quiet, say = (s, colour = tone) => pen.text(s, left, base, { size, weight: hot ? 500 : 400, colour });
   if (n.members) return drawTally(v, n.members.map((m) => m.health), left, base, Math.max(size, Math.min(15, 10.5 / v.k)), 1);
-  if (n.stale || n.health === "no_data") return say(ageWords(v, n), c.quiet);
+  if (n.stale || (n.health === "no_data" && !n.calls_per_s)) return say(ageWords(v, n), c.quiet);
   if (n.logs_only) {
     say(t("map.logs_only"));
     return figure(v, t("map.log_errors", percent(n.log_errors / n.log_lines)), right, base, { size, tone, state: hot && n.slo_kind === "logs" && n.health });
