@@ -27,8 +27,8 @@ from topology.masking import mask
 SERVERS = Path(os.environ.get("SYNOPTIC_SERVERS", Path(__file__).parent / "servers")) / "skywalking"
 START_TIMEOUT_S = 600
 LEARNT_S = 20.0
-"""After how long an address is known, on a busy machine too: an OAP stores every 5 s, and two such periods and the reload
-of a cache are 13 s."""
+"""After how long an address is known, on a busy machine too: an OAP stores every 5 s, and two such periods and the
+reload of a cache are 13 s."""
 
 
 @dataclass(frozen=True)

@@ -247,7 +247,7 @@ def test_taken_away_the_map_leaves_nothing_running(page: Page) -> None:
      ({"stale": True}, {"2 min old"})],
 )  # fmt: skip
 def test_a_card_tells_its_figures_while_there_are_some(page: Page, change: dict[str, Any], told: set[str]) -> None:
-    """A service that is called shows how, though its objective has nothing to judge; one that went quiet, since when."""
+    """A service that is called shows how, though its objective has nothing to judge; one gone quiet, since when."""
     page.evaluate("""() => {
       globalThis.texts = [];
       const draw = CanvasRenderingContext2D.prototype.fillText;
